@@ -1,0 +1,3 @@
+//! Where mail comes in.
+
+pub mod milter;

@@ -1,0 +1,39 @@
+//! mailward: a mail filter for Postfix and Sendmail.
+//!
+//! The library exists so that tests, benches and the one binary share it. It is not a stable API.
+//!
+//! # Where to find what
+//!
+//! A module imports only modules of a strictly lower rank; `tests/integration/layering.rs` holds this.
+//!
+//! | rank | module | what it is |
+//! |---|---|---|
+//! | 9 | [`cli`] | the commands; `scan` works offline, the rest asks the daemon |
+//! | 8 | [`daemon`] | start order, reload, signals, drain |
+//! | 7 | [`config`] | `mailward.toml`: every error at once, with line and caret |
+//! | 6 | [`intake`] | the milter session |
+//! | 6 | [`admin`] | HTTP on the admin socket |
+//! | 5 | [`pipeline`] | the life of one message; the only place that knows the order of things |
+//! | 4 | [`scan`] | scanners: each returns data, none acts |
+//! | 3 | [`policy`] | the judgement and the plan; pure |
+//! | 3 | [`quarantine`] | the Maildir of what was held |
+//! | 2 | [`audit`] | the journal, its index, search, verify |
+//! | 1 | [`mail`] | header, limits, MIME walk |
+//! | 1 | [`store`] | sled behind typed trees |
+//! | 0 | [`model`] | the vocabulary |
+//! | 0 | [`telemetry`] | logs, metrics, clock, tasks |
+
+pub mod admin;
+pub mod audit;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod intake;
+pub mod mail;
+pub mod model;
+pub mod pipeline;
+pub mod policy;
+pub mod quarantine;
+pub mod scan;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,39 @@
+//! The vocabulary: one type per idea, used by every other module.
+//!
+//! **Contract.** Plain data. No I/O, no clock, no configuration, no tokio. A value that exists is
+//! valid: a [`SmtpReply`] cannot hold a line break, a [`Score`] is finite, a [`MailId`] is safe in a
+//! file name. Everything that goes into a record is `Serialize`/`Deserialize` under stable names.
+//!
+//! **Failures.** Constructors that can refuse return an error that says what was wrong; nothing here
+//! panics.
+//!
+//! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
+//! what was seen [`finding`], how each scanner ended [`outcome`], what was decided [`verdict`], what
+//! the MTA is told [`action`] and [`reply`], made safe for people [`text`].
+
+pub mod action;
+pub mod envelope;
+pub mod finding;
+pub mod id;
+pub mod message;
+pub mod outcome;
+pub mod part;
+pub mod reply;
+pub mod session;
+pub mod size;
+pub mod text;
+pub mod time;
+pub mod verdict;
+
+pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
+pub use envelope::{Envelope, Recipient, ReversePath};
+pub use finding::{Category, Finding, Scanner, Score, Severity};
+pub use id::MailId;
+pub use message::{Field, Message};
+pub use outcome::{Coverage, Failure, Outcome, Skip};
+pub use part::{Attachment, Part, Parts};
+pub use reply::SmtpReply;
+pub use session::{Client, ClientAddr, Direction, Session};
+pub use size::ByteSize;
+pub use time::Timestamp;
+pub use verdict::{Disposition, Explanation, Step, Verdict};

@@ -1,0 +1,161 @@
+//! How each scanner ended. A scanner that did not finish is an outcome, never an absence.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, Scanner};
+
+/// What one scanner ended with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Looked at everything, found nothing.
+    Clean,
+    /// Looked at everything, found something.
+    Found,
+    /// Did not look, and why that is in order.
+    Skipped(Skip),
+    /// Wanted to look and could not.
+    Failed(Failure),
+    /// Did not end in time; how long it was given.
+    TimedOut(Duration),
+}
+
+/// Why a scanner did not look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// Beyond the scanner's own size limit.
+    TooLarge,
+    /// The direction or client exempts this message.
+    Exempt,
+    /// A trusted relay handed it over and the real client is not known.
+    Relay,
+    /// Handed over without a client (LMTP without XFORWARD).
+    NoClient,
+    /// Some other scanner had already decided.
+    Decided,
+}
+
+/// What went wrong in a scanner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// One bounded word for coverage and metrics: `refused`, `reset`, `protocol`, `panic`, `degraded`.
+    pub label: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Skip {
+    /// The word in coverage.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Exempt => "exempt",
+            Self::Relay => "relay",
+            Self::NoClient => "no-client",
+            Self::Decided => "decided",
+        }
+    }
+}
+
+impl Outcome {
+    /// A failure with its label and sentence.
+    #[must_use]
+    pub fn failed(label: &str, detail: impl Into<String>) -> Self {
+        Self::Failed(Failure { label: label.to_owned(), detail: detail.into() })
+    }
+
+    /// `Found` if there is anything in `findings`, else `Clean`.
+    #[must_use]
+    pub fn of(findings: &[Finding]) -> Self {
+        if findings.is_empty() { Self::Clean } else { Self::Found }
+    }
+
+    /// Whether the scanner looked at all it should have.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Self::Clean | Self::Found)
+    }
+
+    /// Whether something went wrong, so that the scanner's `on_failure` applies.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::TimedOut(_))
+    }
+
+    /// The bounded word for metrics: `ok`, `found`, `skipped`, `failed`, `timeout`.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Clean => "ok",
+            Self::Found => "found",
+            Self::Skipped(_) => "skipped",
+            Self::Failed(_) => "failed",
+            Self::TimedOut(_) => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// As in `X-Mailward-Coverage`: `ok`, `found`, `skipped(too-large)`, `failed(refused)`, `timeout`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean | Self::Found | Self::TimedOut(_) => f.write_str(self.label()),
+            Self::Skipped(why) => write!(f, "skipped({})", why.label()),
+            Self::Failed(failure) => write!(f, "failed({})", failure.label),
+        }
+    }
+}
+
+/// All outcomes of a message, sorted by scanner name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Coverage(pub BTreeMap<Scanner, Outcome>);
+
+impl Coverage {
+    /// Scanners that should have looked at everything and did not.
+    pub fn gaps(&self) -> impl Iterator<Item = (Scanner, &Outcome)> {
+        self.0.iter().filter(|(_, o)| !o.is_complete()).map(|(s, o)| (*s, o))
+    }
+}
+
+impl fmt::Display for Coverage {
+    /// `auth=ok; clamd=timeout; yara=found`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (i, (scanner, outcome)) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{scanner}={outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_reads_by_scanner_name() {
+        let coverage = Coverage(BTreeMap::from([
+            (Scanner::Yara, Outcome::Found),
+            (Scanner::Clamd, Outcome::TimedOut(Duration::from_secs(8))),
+            (Scanner::Urls, Outcome::Skipped(Skip::TooLarge)),
+            (Scanner::Mime, Outcome::failed("limit-parts", "too many parts")),
+        ]));
+        assert_eq!(
+            coverage.to_string(),
+            "clamd=timeout; mime=failed(limit-parts); urls=skipped(too-large); yara=found"
+        );
+        assert_eq!(coverage.gaps().count(), 3);
+    }
+}

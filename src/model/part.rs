@@ -1,0 +1,119 @@
+//! What the MIME walk found: the parts of a message, decoded.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// All parts of a message in order of appearance, nested messages included.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The leaves and containers, depth first. `parts[i].index == i`.
+    pub list: Vec<Part>,
+    /// Why some of the message was *not inspected*; empty when all of it was.
+    pub not_inspected: Vec<NotInspected>,
+}
+
+/// One MIME part.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// Position in [`Parts::list`], counted from 0; people see `part N`, counted from 1.
+    pub index: usize,
+    /// The container, if any.
+    pub parent: Option<usize>,
+    /// 0 for the message's own part.
+    pub depth: usize,
+    /// Media type in lower case, `text/plain` where none is given (RFC 2045 §5.2).
+    pub media_type: String,
+    /// File name from Content-Disposition or Content-Type, decoded (RFC 2231, RFC 2047).
+    pub name: Option<String>,
+    /// `attachment` was asked for.
+    pub is_attachment: bool,
+    /// A multipart or message container: its content is in its children.
+    pub is_container: bool,
+    /// The decoded content: transfer encoding undone, text as UTF-8. Empty for multiparts.
+    pub content: Bytes,
+    /// What is wrong with it, in the field's words.
+    pub defects: Vec<Defect>,
+}
+
+impl Part {
+    /// The part as people name it: `part 3` or `part 3 (invoice.zip)`. Safe text comes later, at the
+    /// place where it is shown.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("part {} ({name})", self.index + 1),
+            None => format!("part {}", self.index + 1),
+        }
+    }
+
+    /// A leaf that a person would save as a file: it has a name, was sent as an attachment, or is
+    /// neither text nor a container.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        !self.is_container
+            && (self.is_attachment || self.name.is_some() || !self.media_type.starts_with("text/"))
+    }
+}
+
+/// An oddity of one part; evidence for policy, not a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Defect {
+    /// The transfer encoding could not be undone cleanly.
+    BadEncoding,
+    /// A transfer encoding that is not known.
+    UnknownEncoding,
+    /// A multipart without a boundary parameter or without its delimiter in the body.
+    MissingBoundary,
+    /// The closing delimiter is missing.
+    Unterminated,
+}
+
+/// A reason why a message, or some of it, was not looked at. Never the same as clean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotInspected {
+    /// More header fields than the limit.
+    TooManyFields,
+    /// More lines that look like MIME delimiters than the limit on parts.
+    TooManyParts,
+    /// Deeper nesting than the limit.
+    TooDeep,
+    /// More decoded bytes than the limit.
+    TooLarge,
+    /// The MIME library could not make sense of it.
+    Unparsable,
+    /// A part's content could not be decoded (the part, counted from 1).
+    Undecodable(usize),
+}
+
+impl NotInspected {
+    /// The reason as it stands in coverage: `limit-parts`, `undecodable`, …
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::TooManyFields => "limit-fields",
+            Self::TooManyParts => "limit-parts",
+            Self::TooDeep => "limit-depth",
+            Self::TooLarge => "limit-size",
+            Self::Unparsable => "unparsable",
+            Self::Undecodable(_) => "undecodable",
+        }
+    }
+}
+
+/// A file in a message, as records and `scan --json` show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// File name, or empty.
+    pub name: String,
+    /// Media type as declared.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// Decoded size in bytes.
+    pub size: u64,
+    /// SHA-256 of the decoded content, lower-case hex.
+    pub sha256: String,
+    /// Names from the outermost container to this file.
+    pub path: Vec<String>,
+}

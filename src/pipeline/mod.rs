@@ -1,0 +1,36 @@
+//! The life of one message: the only place that knows the order of things.
+//!
+//! **Contract.** [`transaction`] collects what the MTA sends into one message under byte budgets.
+//! [`Judge::judge`] looks, judges, plans and does the effects – quarantine, then audit – before it
+//! returns the [`Decision`]. Nothing is accepted that was not secured first.
+//!
+//! **Failures.** Whatever goes wrong inside ends in a tempfail decision and a log line, never in a
+//! lost message.
+
+use crate::model::{MailId, Plan};
+use crate::scan::BoxFuture;
+
+pub mod budget;
+pub mod transaction;
+
+pub use budget::Budget;
+pub use transaction::{Received, Transaction};
+
+/// What was decided about a message, with all effects done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Our id of the message.
+    pub id: MailId,
+    /// Edits and answer.
+    pub plan: Plan,
+}
+
+/// Judges messages. The engine is one; tests of the intake bring their own.
+pub trait Judge: Send + Sync {
+    /// Judges one message and does what must be done before the answer. Does not fail: an error
+    /// inside is a tempfail decision.
+    fn judge(&self, received: Received) -> BoxFuture<'_, Decision>;
+
+    /// Records whether the answer reached the MTA (`answered` or `answer-lost`).
+    fn answered(&self, id: MailId, reached: bool);
+}

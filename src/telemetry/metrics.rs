@@ -1,0 +1,198 @@
+//! Every metric of the daemon, declared once. `docs/metrics.md` is held to this by a test.
+//!
+//! Labels come from fixed sets only (scanner, outcome, disposition, error word), so that nobody
+//! outside can make series.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+macro_rules! metrics {
+    ($( $(#[doc = $help:literal])+ $field:ident : $kind:ident = $name:literal $([$($label:literal),+])? $(in $buckets:expr)? ; )+) => {
+        /// All metrics. Cheap to share behind an `Arc`.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $( $(#[doc = $help])+ pub $field: $kind, )+
+        }
+
+        /// Name, kind, labels and help of each metric, in the order of declaration.
+        pub const TABLE: &[(&str, &str, &[&str], &str)] = &[
+            $( ($name, stringify!($kind), &[$($($label),+)?], concat!($($help),+)), )+
+        ];
+
+        impl Metrics {
+            /// Fresh metrics, all zero.
+            ///
+            /// # Panics
+            /// Never: the names are constants and a test registers them all.
+            #[must_use]
+            pub fn new() -> Self {
+                let registry = Registry::new();
+                $( let $field = make::<$kind>($name, concat!($($help),+).trim(), &[$($($label),+)?], buckets!($($buckets)?));
+                   register(&registry, Box::new($field.clone())); )+
+                Self { registry, $( $field, )+ }
+            }
+        }
+    };
+}
+
+macro_rules! buckets {
+    () => {
+        &[]
+    };
+    ($e:expr) => {
+        $e
+    };
+}
+
+const SECONDS: &[f64] = &[0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
+const BYTES: &[f64] = &[1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6];
+
+metrics! {
+    /// Messages judged, by final disposition and category.
+    messages: IntCounterVec = "mailward_messages_total" ["disposition", "category"];
+    /// Seconds from end of message to the answer.
+    message_seconds: Histogram = "mailward_message_seconds" in SECONDS;
+    /// Size of the messages seen, in bytes.
+    message_bytes: Histogram = "mailward_message_bytes" in BYTES;
+    /// Messages being received or judged now.
+    messages_in_work: IntGauge = "mailward_messages_in_work";
+    /// Bytes of messages held in memory now.
+    message_bytes_held: IntGauge = "mailward_message_bytes_held";
+    /// Messages refused for now because too much was in work, by what ran short.
+    overload: IntCounterVec = "mailward_overload_total" ["limit"];
+    /// Messages of which some was not looked at and that went on all the same.
+    degraded: IntCounter = "mailward_degraded_total";
+    /// Answers whose writing to the MTA failed: the sender will try again.
+    answers_lost: IntCounter = "mailward_answers_lost_total";
+    /// How scanners ended.
+    scanner_outcomes: IntCounterVec = "mailward_scanner_outcomes_total" ["scanner", "outcome"];
+    /// Seconds a scanner took.
+    scanner_seconds: HistogramVec = "mailward_scanner_seconds" ["scanner"] in SECONDS;
+    /// 1 while a scanner works as configured, 0 while it is degraded.
+    scanner_up: IntGaugeVec = "mailward_scanner_up" ["scanner"];
+    /// Milter connections open now.
+    milter_connections: IntGauge = "mailward_milter_connections";
+    /// Milter sessions that ended badly, by kind of error.
+    milter_errors: IntCounterVec = "mailward_milter_errors_total" ["kind"];
+    /// Failed accepts on a listener.
+    accept_errors: IntCounter = "mailward_accept_errors_total";
+    /// Panics caught, by task.
+    panics: IntCounterVec = "mailward_panics_total" ["task"];
+    /// YARA rules in use.
+    yara_rules: IntGauge = "mailward_yara_rules";
+    /// YARA rule files left out or suspended.
+    yara_files_out: IntGaugeVec = "mailward_yara_files_out" ["why"];
+    /// YARA worker threads that were stuck and replaced.
+    yara_workers_replaced: IntCounter = "mailward_yara_workers_replaced_total";
+    /// Attempts to load a new set of YARA rules, by result.
+    yara_reloads: IntCounterVec = "mailward_yara_reloads_total" ["result"];
+    /// Quarantine entries stored, by category.
+    quarantined: IntCounterVec = "mailward_quarantined_total" ["category"];
+    /// Entries in quarantine now.
+    quarantine_entries: IntGauge = "mailward_quarantine_entries";
+    /// Bytes in quarantine now.
+    quarantine_bytes: IntGauge = "mailward_quarantine_bytes";
+    /// Quarantine entries removed by retention, by what removed them.
+    quarantine_expired: IntCounterVec = "mailward_quarantine_expired_total" ["why"];
+    /// Records appended to the audit journal.
+    audit_records: IntCounter = "mailward_audit_records_total";
+    /// Failed appends or syncs of the audit journal.
+    audit_errors: IntCounterVec = "mailward_audit_errors_total" ["operation"];
+    /// Seconds a sync of the audit journal took.
+    audit_sync_seconds: Histogram = "mailward_audit_sync_seconds" in SECONDS;
+    /// Records that are in the journal and not yet in the index.
+    audit_index_lag: IntGauge = "mailward_audit_index_lag";
+    /// Reloads of the configuration, by result.
+    config_reloads: IntCounterVec = "mailward_config_reloads_total" ["result"];
+    /// Requests at the admin door, by path pattern and status class.
+    admin_requests: IntCounterVec = "mailward_admin_requests_total" ["route", "status"];
+    /// When the daemon started, in seconds since 1970.
+    start_time_seconds: Gauge = "mailward_start_time_seconds";
+}
+
+trait Make: Sized {
+    fn make(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<Self>;
+}
+
+macro_rules! make_plain {
+    ($($kind:ident),+) => { $( impl Make for $kind {
+        fn make(name: &str, help: &str, _: &[&str], _: &[f64]) -> prometheus::Result<Self> { Self::new(name, help) }
+    } )+ };
+}
+macro_rules! make_vec {
+    ($($kind:ident),+) => { $( impl Make for $kind {
+        fn make(name: &str, help: &str, labels: &[&str], _: &[f64]) -> prometheus::Result<Self> {
+            Self::new(Opts::new(name, help), labels)
+        }
+    } )+ };
+}
+make_plain!(IntCounter, IntGauge, Gauge);
+make_vec!(IntCounterVec, IntGaugeVec);
+
+impl Make for Histogram {
+    fn make(name: &str, help: &str, _: &[&str], buckets: &[f64]) -> prometheus::Result<Self> {
+        Self::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
+    }
+}
+impl Make for HistogramVec {
+    fn make(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<Self> {
+        Self::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+    }
+}
+
+#[expect(clippy::expect_used, reason = "names are constants of this file; a test makes them all")]
+fn make<M: Make>(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> M {
+    M::make(name, help, labels, buckets).expect("a metric's name and labels are well formed")
+}
+
+#[expect(clippy::expect_used, reason = "names are constants of this file; a test registers them all")]
+fn register(registry: &Registry, metric: Box<dyn Collector>) {
+    registry.register(metric).expect("a metric's name is used once");
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// The exposition in Prometheus' text format.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// The table of all metrics as Markdown: what `docs/metrics.md` holds.
+    #[must_use]
+    pub fn markdown() -> String {
+        let mut out = String::from(
+            "# Metrics\n\nMade from `src/telemetry/metrics.rs` by `make bless`.\n\n| name | kind | labels | meaning |\n|---|---|---|---|\n",
+        );
+        for (name, kind, labels, help) in TABLE {
+            let kind = match *kind {
+                "IntCounter" | "IntCounterVec" => "counter",
+                "Histogram" | "HistogramVec" => "histogram",
+                _ => "gauge",
+            };
+            out.push_str(&format!("| `{name}` | {kind} | {} | {} |\n", labels.join(", "), help.trim()));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_registers_and_carries_our_prefix() {
+        let metrics = Metrics::new();
+        assert!(TABLE.iter().all(|(name, ..)| name.starts_with("mailward_")));
+        assert!(metrics.exposition().contains("mailward_messages_in_work 0"));
+    }
+}

@@ -1,0 +1,15 @@
+//! How the daemon is seen and how it sees time.
+//!
+//! **Contract.** [`clock`] is the only place that reads the machine's time, [`spawn`] the only place
+//! that starts a task, [`metrics`] declares every metric, [`log`] sets up tracing once.
+//!
+//! **Failures.** A task that panics is counted and logged under its name; nothing here stops the
+//! daemon.
+
+pub mod clock;
+pub mod log;
+pub mod metrics;
+pub mod spawn;
+
+pub use clock::Clock;
+pub use metrics::Metrics;
