@@ -21,7 +21,7 @@
 //! | 1 | [`mail`] | header, limits, MIME walk |
 //! | 1 | [`store`] | sled behind typed trees |
 //! | 0 | [`model`] | the vocabulary |
-//! | 0 | [`telemetry`] | logs, metrics, clock, tasks |
+//! | 0.5 | [`telemetry`] | logs, metrics, clock, tasks |
 
 pub mod admin;
 pub mod audit;

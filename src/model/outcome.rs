@@ -16,6 +16,13 @@ pub enum Outcome {
     Clean,
     /// Looked at everything, found something.
     Found,
+    /// Looked at everything with less than it should have: a rule file was left out, say.
+    Partial {
+        /// Whether it found something all the same.
+        found: bool,
+        /// What was missing, as a sentence for people.
+        missing: String,
+    },
     /// Did not look, and why that is in order.
     Skipped(Skip),
     /// Wanted to look and could not.
@@ -82,18 +89,27 @@ impl Outcome {
         matches!(self, Self::Clean | Self::Found)
     }
 
-    /// Whether something went wrong, so that the scanner's `on_failure` applies.
+    /// Whether something went wrong, so that the scanner's `on_failure` applies. `Partial` does not
+    /// count: one rule file that is left out must not tempfail all mail; coverage, `/readyz` and a
+    /// metric say it instead.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::TimedOut(_))
     }
 
-    /// The bounded word for metrics: `ok`, `found`, `skipped`, `failed`, `timeout`.
+    /// Whether it gave findings as far as the outcome tells.
+    #[must_use]
+    pub const fn is_found(&self) -> bool {
+        matches!(self, Self::Found | Self::Partial { found: true, .. })
+    }
+
+    /// The bounded word for metrics: `ok`, `found`, `degraded`, `skipped`, `failed`, `timeout`.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Clean => "ok",
             Self::Found => "found",
+            Self::Partial { .. } => "degraded",
             Self::Skipped(_) => "skipped",
             Self::Failed(_) => "failed",
             Self::TimedOut(_) => "timeout",
@@ -102,10 +118,13 @@ impl Outcome {
 }
 
 impl fmt::Display for Outcome {
-    /// As in `X-Mailward-Coverage`: `ok`, `found`, `skipped(too-large)`, `failed(refused)`, `timeout`.
+    /// As in `X-Mailward-Coverage`: `ok`, `found`, `ok(degraded)`, `found(degraded)`,
+    /// `skipped(too-large)`, `failed(refused)`, `timeout`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean | Self::Found | Self::TimedOut(_) => f.write_str(self.label()),
+            Self::Partial { found: false, .. } => f.write_str("ok(degraded)"),
+            Self::Partial { found: true, .. } => f.write_str("found(degraded)"),
             Self::Skipped(why) => write!(f, "skipped({})", why.label()),
             Self::Failed(failure) => write!(f, "failed({})", failure.label),
         }
@@ -157,5 +176,19 @@ mod tests {
             "clamd=timeout; mime=failed(limit-parts); urls=skipped(too-large); yara=found"
         );
         assert_eq!(coverage.gaps().count(), 3);
+    }
+
+    #[test]
+    fn a_partial_look_is_neither_complete_nor_a_failure() {
+        let missing = "rule file a.yar is broken".to_owned();
+        let clean = Outcome::Partial { found: false, missing: missing.clone() };
+        let found = Outcome::Partial { found: true, missing };
+        assert_eq!((clean.to_string(), found.to_string()), ("ok(degraded)".into(), "found(degraded)".into()));
+        assert_eq!((clean.label(), clean.is_found(), found.is_found()), ("degraded", false, true));
+        assert!(!clean.is_complete() && !clean.is_failure());
+        assert_eq!(Coverage(BTreeMap::from([(Scanner::Yara, found.clone())])).gaps().count(), 1);
+        let json = serde_json::to_string(&found).unwrap();
+        assert_eq!(json, r#"{"partial":{"found":true,"missing":"rule file a.yar is broken"}}"#);
+        assert_eq!(serde_json::from_str::<Outcome>(&json).unwrap(), found);
     }
 }

@@ -25,11 +25,14 @@ pub struct Part {
     pub media_type: String,
     /// File name from Content-Disposition or Content-Type, decoded (RFC 2231, RFC 2047).
     pub name: Option<String>,
+    /// Other names that some readers show instead, where the fields give several.
+    pub other_names: Vec<String>,
     /// `attachment` was asked for.
     pub is_attachment: bool,
     /// A multipart or message container: its content is in its children.
     pub is_container: bool,
-    /// The decoded content: transfer encoding undone, text as UTF-8. Empty for multiparts.
+    /// The decoded content: transfer encoding undone, text that is no file as UTF-8. Empty for
+    /// multiparts, the header for a nested message, the raw bytes for a container that was not entered.
     pub content: Bytes,
     /// What is wrong with it, in the field's words.
     pub defects: Vec<Defect>,
@@ -67,6 +70,8 @@ pub enum Defect {
     MissingBoundary,
     /// The closing delimiter is missing.
     Unterminated,
+    /// Readers differ on what this part is: fields contradict each other, or its delimiter is not exact.
+    Ambiguous,
 }
 
 /// A reason why a message, or some of it, was not looked at. Never the same as clean.

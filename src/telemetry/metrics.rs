@@ -167,6 +167,15 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 
+    /// Messages judged since the start that ended in `disposition`.
+    #[must_use]
+    pub fn messages_by(&self, disposition: crate::model::Disposition) -> u64 {
+        crate::model::Category::ALL
+            .into_iter()
+            .map(|category| self.messages.with_label_values(&[disposition.name(), category.name()]).get())
+            .sum()
+    }
+
     /// The table of all metrics as Markdown: what `docs/metrics.md` holds.
     #[must_use]
     pub fn markdown() -> String {
