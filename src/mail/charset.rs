@@ -1,0 +1,157 @@
+//! Text in any charset, as UTF-8.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use mail_parser::decoders::charsets::DecoderFnc;
+use mail_parser::decoders::charsets::map::charset_decoder;
+
+/// Charsets in which an ASCII byte is not always that ASCII character.
+const NOT_ASCII: [&str; 9] =
+    ["utf-16", "utf16", "utf-7", "ucs-2", "unicode", "csunicode", "iso-10646", "iso-2022-jp", "csiso2022jp"];
+
+/// Charsets of one byte a character, with ASCII in its place.
+const SINGLE_BYTE: [&str; 5] = ["iso-8859-", "windows-125", "koi8-", "us-ascii", "latin"];
+
+/// `bytes` as UTF-8, or as they are where they hold NUL in a charset that has none: a file that only
+/// claims to be text. The same bytes, not copied, where they are UTF-8 already.
+pub(super) fn utf8(bytes: Bytes, label: Option<&str>) -> Bytes {
+    let label = real_label(&bytes, label);
+    if !is_wide(&label) && memchr::memchr(0, &bytes).is_some() {
+        return bytes;
+    }
+    match decode(&bytes, &label) {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(text) => Bytes::from(text.into_bytes()),
+    }
+}
+
+/// `bytes` as text.
+pub(super) fn text(bytes: &[u8], label: Option<&str>) -> String {
+    decode(bytes, &real_label(bytes, label)).into_owned()
+}
+
+/// The charset in lower case. A byte order mark says more than a label.
+fn real_label(bytes: &[u8], label: Option<&str>) -> String {
+    let label = label.unwrap_or_default().trim().trim_matches('"').to_ascii_lowercase();
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if !label.starts_with("utf-16") => "utf-16".to_owned(),
+        _ => label,
+    }
+}
+
+fn is_wide(label: &str) -> bool {
+    NOT_ASCII.iter().any(|c| label.starts_with(c))
+}
+
+/// Borrowed only if `bytes` is UTF-8 as it stands.
+///
+/// Design note: what is declared as nothing, as ASCII or as an unknown charset is read as UTF-8 if it is
+/// that, else as windows-1252: hardly a byte is lost, and it is what mail programs show.
+fn decode<'a>(bytes: &'a [u8], label: &str) -> Cow<'a, str> {
+    let is_utf8 = matches!(label, "utf-8" | "utf8");
+    if is_utf8 || !is_wide(label) && bytes.is_ascii() {
+        return String::from_utf8_lossy(bytes);
+    }
+    if matches!(label, "us-ascii" | "ascii")
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return Cow::Borrowed(text);
+    }
+    let Some(decoder) = charset_decoder(label.as_bytes()).filter(|_| !label.is_empty()) else {
+        return windows_1252(bytes);
+    };
+    if SINGLE_BYTE.iter().any(|c| label.starts_with(c)) {
+        return Cow::Owned(by_runs(bytes, decoder));
+    }
+    let text = decoder(bytes);
+    // The library answers charsets that browsers refuse (hz-gb-2312, iso-2022-kr) with one replacement
+    // character for the whole text. Mail programs still show their ASCII.
+    if text == "\u{fffd}" { windows_1252(bytes) } else { Cow::Owned(text) }
+}
+
+fn windows_1252(bytes: &[u8]) -> Cow<'_, str> {
+    match (std::str::from_utf8(bytes), charset_decoder(b"windows-1252")) {
+        (Ok(text), _) => Cow::Borrowed(text),
+        (Err(_), Some(decoder)) => Cow::Owned(by_runs(bytes, decoder)),
+        (Err(_), None) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// Decodes a charset in which each byte is a character and ASCII is ASCII. The library goes character by
+/// character; most mail in these charsets is ASCII with a few others in between.
+fn by_runs(bytes: &[u8], decoder: DecoderFnc) -> String {
+    let mut out = String::with_capacity(bytes.len() + bytes.len() / 8);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (ascii, tail) = rest.split_at(rest.iter().position(|c| !c.is_ascii()).unwrap_or(rest.len()));
+        out.push_str(&String::from_utf8_lossy(ascii));
+        let (other, tail) = tail.split_at(tail.iter().position(u8::is_ascii).unwrap_or(tail.len()));
+        if !other.is_empty() {
+            out.push_str(&decoder(other));
+        }
+        rest = tail;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_charset_becomes_utf8() {
+        assert_eq!(text(b"\xe1", Some("ISO-8859-1")), "á");
+        assert_eq!(text(b"\xcf\xf0\xe8", Some("\"windows-1251\"")), "При");
+        assert_eq!(text(b"a\0b\0", Some("utf-16le")), "ab");
+        assert_eq!(text(b"\xff\xfea\0", None), "a");
+        assert_eq!(text("ü".as_bytes(), None), "ü");
+    }
+
+    #[test]
+    fn no_byte_is_lost_to_a_wrong_or_unknown_charset() {
+        assert_eq!(text(b"caf\xe9", Some("us-ascii")), "café");
+        assert_eq!(text(b"caf\xe9", None), "café");
+        assert_eq!(text("é\n".as_bytes(), Some("us-ascii")), "é\n");
+        assert_eq!(text(b"\xc3\xa9\xe9", Some("utf-8")), "é\u{fffd}");
+        assert_eq!(text(b"caf\xe9", Some("x-unheard-of")), "café");
+        assert_eq!(text(b"<a href=evil>\xe9", Some("hz-gb-2312")), "<a href=evil>é");
+        assert_eq!(text(b"<a href=evil>", Some("iso-2022-kr")), "<a href=evil>");
+    }
+
+    #[test]
+    fn what_is_utf8_already_is_not_copied() {
+        for (bytes, label) in
+            [(&b"plain"[..], Some("iso-8859-1")), ("ü".as_bytes(), Some("UTF-8")), (b"a", None)]
+        {
+            let bytes = Bytes::copy_from_slice(bytes);
+            assert_eq!(utf8(bytes.clone(), label).as_ptr(), bytes.as_ptr());
+        }
+    }
+
+    #[test]
+    fn a_file_that_claims_to_be_text_keeps_its_bytes() {
+        let zip = Bytes::from_static(b"PK\x03\x04\n\0\xe0\x98");
+        assert_eq!(utf8(zip.clone(), Some("iso-8859-1")), zip);
+        assert_eq!(utf8(zip.clone(), None), zip);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn runs_of_ascii_do_not_change_what_is_decoded(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            label in "(iso-8859-(1|2|5|15)|windows-125[0-8]|koi8-(r|u)|latin[1-6])"
+        ) {
+            let whole = charset_decoder(label.as_bytes()).map(|decoder| decoder(&bytes)).unwrap();
+            proptest::prop_assert_eq!(text(&[b"e".as_slice(), &bytes].concat(), Some(&label)), format!("e{whole}"));
+        }
+
+        #[test]
+        fn any_bytes_in_any_charset_become_text(
+            bytes: Vec<u8>,
+            label in "(utf-7|utf-16(be|le)?|big5|gb18030|iso-2022-jp|euc-kr|koi8-r|x|)"
+        ) {
+            text(&bytes, Some(&label));
+        }
+    }
+}

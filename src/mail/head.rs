@@ -1,0 +1,252 @@
+//! What the header of one part says about its content.
+
+use super::parameter::{self, Parameterised};
+use super::transfer::Encoding;
+use crate::model::part::Defect;
+
+/// The fields of a part's header that matter, as they were met.
+#[derive(Debug, Default)]
+pub(super) struct Gathered<'a> {
+    types: Vec<&'a [u8]>,
+    dispositions: Vec<&'a [u8]>,
+    encodings: Vec<&'a [u8]>,
+}
+
+/// What they say, read together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// In lower case.
+    pub(super) media_type: String,
+    /// Several types were given: a reader may take another.
+    pub(super) is_contradictory: bool,
+    pub(super) charset: Option<String>,
+    /// Every boundary that some reader may take.
+    pub(super) boundaries: Vec<Vec<u8>>,
+    pub(super) encoding: Encoding,
+    /// File names, the one that most readers show first.
+    pub(super) names: Vec<String>,
+    pub(super) is_attachment: bool,
+    pub(super) defects: Vec<Defect>,
+}
+
+/// RFC 2046 §5.1.1 allows 70 characters. Readers take more.
+const LONGEST_BOUNDARY: usize = 250;
+/// A field that stands there more often is taken from the first ones and the last.
+const COPIES: usize = 4;
+/// RFC 6838 §4.2: 127 characters each.
+const LONGEST_TYPE: usize = 255;
+
+impl<'a> Gathered<'a> {
+    /// Takes a field if it is one of those that matter.
+    pub(super) fn field(&mut self, name: &[u8], value: &'a [u8]) {
+        let Some(b"content-") = name.get(..8).map(<[u8]>::to_ascii_lowercase).as_deref() else { return };
+        let list = match name.get(8..).unwrap_or_default() {
+            n if n.eq_ignore_ascii_case(b"type") => &mut self.types,
+            n if n.eq_ignore_ascii_case(b"disposition") => &mut self.dispositions,
+            n if n.eq_ignore_ascii_case(b"transfer-encoding") => &mut self.encodings,
+            _ => return,
+        };
+        list.truncate(COPIES - 1);
+        list.push(value);
+    }
+
+    /// Reads them. `default` is the media type where none is given.
+    pub(super) fn head(&self, default: &str) -> Head {
+        let types: Vec<Parameterised> = self.types.iter().map(|v| parameter::parse(v)).collect();
+        let dispositions: Vec<Parameterised> =
+            self.dispositions.iter().map(|v| parameter::parse(v)).collect();
+        let mut head = Head::default();
+        head.read_media_type(&types, default);
+        head.read_encoding(&self.encodings);
+        head.charset = types.iter().flat_map(|t| t.texts("charset")).next();
+        head.boundaries = boundaries(&types);
+        // RFC 2183 §2.8: a disposition that is not known is an attachment.
+        head.is_attachment = dispositions.iter().any(|d| !matches!(d.value.as_str(), "" | "inline"));
+        head.read_names(&types, &dispositions);
+        head
+    }
+}
+
+impl Head {
+    /// Where several types are given, readers take the first or the last. The one that leads further is
+    /// taken: a container before a file, a file before text.
+    fn read_media_type(&mut self, types: &[Parameterised], default: &str) {
+        let mut found: Vec<String> =
+            types.iter().map(|t| media_type(&t.value)).filter(|t| !t.is_empty()).collect();
+        found.dedup();
+        self.is_contradictory = found.len() > 1;
+        if self.is_contradictory {
+            self.ambiguous();
+        }
+        let rank = |t: &str| match t {
+            t if t.starts_with("multipart/") => 0,
+            t if is_message(t) => 1,
+            t if t.starts_with("text/") => 3,
+            _ => 2,
+        };
+        self.media_type = found.into_iter().min_by_key(|t| rank(t)).unwrap_or_else(|| default.to_owned());
+    }
+
+    fn read_encoding(&mut self, values: &[&[u8]]) {
+        let mut found: Vec<Encoding> = values.iter().map(|v| Encoding::named(v)).collect();
+        found.dedup();
+        if found.len() > 1 {
+            self.ambiguous();
+        }
+        let rank = |e: &Encoding| match e {
+            Encoding::Base64 => 0,
+            Encoding::QuotedPrintable => 1,
+            Encoding::Uuencode => 2,
+            Encoding::Unknown => 3,
+            Encoding::Identity => 4,
+        };
+        self.encoding = found.into_iter().min_by_key(rank).unwrap_or_default();
+    }
+
+    /// Names that end alike are one file with a plain and an exact name; names that end differently are
+    /// two files for two readers.
+    fn read_names(&mut self, types: &[Parameterised], dispositions: &[Parameterised]) {
+        let all = dispositions
+            .iter()
+            .flat_map(|d| d.texts("filename"))
+            .chain(types.iter().flat_map(|t| t.texts("name")));
+        for name in all {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        let mut endings: Vec<String> = self.names.iter().map(|n| ending(n)).collect();
+        endings.dedup();
+        if endings.len() > 1 {
+            self.ambiguous();
+        }
+    }
+
+    pub(super) fn ambiguous(&mut self) {
+        if !self.defects.contains(&Defect::Ambiguous) {
+            self.defects.push(Defect::Ambiguous);
+        }
+    }
+}
+
+/// A nested message (RFC 2046 §5.2.1, RFC 6532 §3.7).
+pub(super) fn is_message(media_type: &str) -> bool {
+    matches!(media_type, "message/rfc822" | "message/global" | "message/news")
+}
+
+fn ending(name: &str) -> String {
+    name.rsplit_once('.').map(|(_, e)| e.trim_end().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// A usable media type for what stands in the field: what has no subtype gets one, what is no type at all
+/// is a file of unknown kind. Empty for nothing.
+fn media_type(value: &str) -> String {
+    let is_token = |t: &str| {
+        !t.is_empty() && t.chars().all(|c| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c))
+    };
+    match value.split_once('/') {
+        Some((top, sub)) if value.len() <= LONGEST_TYPE && is_token(top) && is_token(sub) => value.to_owned(),
+        Some(("multipart", _)) => "multipart/mixed".to_owned(),
+        Some(("text", _)) => "text/plain".to_owned(),
+        None if value.is_empty() => String::new(),
+        None if value == "multipart" => "multipart/mixed".to_owned(),
+        None if value == "text" => "text/plain".to_owned(),
+        _ => "application/octet-stream".to_owned(),
+    }
+}
+
+/// All boundary parameters. A value with a space that is not quoted may be meant whole or up to the space.
+fn boundaries(types: &[Parameterised]) -> Vec<Vec<u8>> {
+    let mut out: Vec<Vec<u8>> = Vec::new();
+    for value in types.iter().flat_map(|t| t.bytes("boundary")) {
+        let whole = value.trim_ascii_end();
+        let word = whole.split(|c| matches!(c, b' ' | b'\t')).next().unwrap_or_default();
+        for boundary in [whole, word] {
+            let fits = !boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY;
+            if fits && out.len() < COPIES && !out.iter().any(|b| b == boundary) {
+                out.push(boundary.to_vec());
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(fields: &[(&str, &str)]) -> Head {
+        let mut gathered = Gathered::default();
+        for (name, value) in fields {
+            gathered.field(name.as_bytes(), value.as_bytes());
+        }
+        gathered.head("text/plain")
+    }
+
+    #[test]
+    fn no_field_means_plain_text() {
+        let expected = Head { media_type: "text/plain".into(), ..Head::default() };
+        assert_eq!(head(&[("Subject", "Content-Type: a/b")]), expected);
+        assert_eq!(head(&[("Content-Type", "")]), expected);
+    }
+
+    #[test]
+    fn an_ordinary_attachment() {
+        assert_eq!(
+            head(&[
+                ("content-type", " Application/PDF; name=\"a.pdf\""),
+                ("Content-Disposition", "ATTACHMENT; filename=a.pdf"),
+                ("Content-Transfer-Encoding", "base64"),
+            ]),
+            Head {
+                media_type: "application/pdf".into(),
+                encoding: Encoding::Base64,
+                names: vec!["a.pdf".into()],
+                is_attachment: true,
+                ..Head::default()
+            }
+        );
+    }
+
+    #[test]
+    fn contradicting_fields_are_read_the_way_that_shows_more() {
+        let head = head(&[
+            ("Content-Type", "text/plain; name=note.txt"),
+            ("Content-Type", "application/octet-stream; name=invoice.exe"),
+            ("Content-Transfer-Encoding", "7bit"),
+            ("Content-Transfer-Encoding", "base64"),
+            ("Content-Disposition", "attachment; filename=note.txt; filename*=utf-8''invoice.exe"),
+        ]);
+        assert_eq!(head.media_type, "application/octet-stream");
+        assert_eq!(head.encoding, Encoding::Base64);
+        assert_eq!(head.names, ["invoice.exe", "note.txt"]);
+        assert!(head.is_contradictory);
+        assert_eq!(head.defects, [Defect::Ambiguous]);
+    }
+
+    #[test]
+    fn a_plain_and_an_exact_name_do_not_contradict() {
+        let head = head(&[(
+            "Content-Disposition",
+            "attachment; filename=naive.pdf; filename*=utf-8''na%C3%AFve.PDF",
+        )]);
+        assert_eq!((head.names.len(), head.defects.len()), (2, 0));
+    }
+
+    #[test]
+    fn every_boundary_is_a_candidate() {
+        let head = head(&[
+            ("Content-Type", "multipart/mixed; boundary=\"a b \"; boundary=c d"),
+            ("Content-Type", "multipart; boundary=e"),
+        ]);
+        assert_eq!(head.boundaries, [&b"a b"[..], b"a", b"c d", b"c"]);
+        assert_eq!(head.media_type, "multipart/mixed");
+    }
+
+    #[test]
+    fn a_type_that_is_none_is_a_file() {
+        assert_eq!(head(&[("Content-Type", "pdf")]).media_type, "application/octet-stream");
+        assert_eq!(head(&[("Content-Type", "text")]).media_type, "text/plain");
+        assert_eq!(head(&[("Content-Type", "text/")]).media_type, "text/plain");
+    }
+}

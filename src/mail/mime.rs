@@ -1,0 +1,167 @@
+//! The walk: what the pre-scan found, decoded.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+
+use super::limits::Limits;
+use super::prescan::{self, Budget, Found, Kind, Outline};
+use super::transfer::{self, Decoded, Encoding};
+use super::{charset, header};
+use crate::model::part::{Defect, NotInspected};
+use crate::model::{Message, Part, Parts};
+
+/// Takes a message apart. Does not fail: what could not be looked at is in
+/// [`Parts::not_inspected`].
+///
+/// A message of one part is one part; so is an empty one. Text that people read (no file name, not an
+/// attachment) becomes UTF-8. Files keep their bytes, so that hashes and signatures hold, also where they
+/// are declared as text. A nested message's own part holds its header; a container that lies too deep to
+/// be entered holds its raw bytes.
+#[must_use]
+pub fn walk(message: &Message, limits: &Limits) -> Parts {
+    // No panic is known. Should a charset decoder have one, the message is not inspected rather than lost.
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut walk = Walk::new(limits, message.raw().len());
+        let outline = prescan::message(message, &mut walk.budget);
+        walk.decode(message.raw(), outline, None);
+        walk.parts
+    }))
+    .unwrap_or_else(|_| Parts { list: Vec::new(), not_inspected: vec![NotInspected::Unparsable] })
+}
+
+struct Walk {
+    budget: Budget,
+    /// Bytes of content that may still be decoded.
+    left: usize,
+    has_stopped: bool,
+    parts: Parts,
+}
+
+impl Walk {
+    fn new(limits: &Limits, raw: usize) -> Self {
+        Self {
+            budget: Budget::new(limits),
+            left: limits.decoded(raw),
+            has_stopped: false,
+            parts: Parts::default(),
+        }
+    }
+
+    /// Decodes the parts of one outline, which lie in `data`. `above` is the message they are nested in.
+    fn decode(&mut self, data: &Bytes, outline: Outline, above: Option<usize>) {
+        // Positions in the outline against positions in the list: nested messages come in between.
+        let mut positions: Vec<usize> = Vec::with_capacity(outline.found.len());
+        self.parts.list.reserve(outline.found.len());
+        for found in outline.found {
+            if self.has_stopped {
+                break;
+            }
+            positions.push(self.parts.list.len());
+            let parent = found.parent.and_then(|p| positions.get(p).copied()).or(above);
+            self.part(data, found, parent);
+        }
+        outline.not_inspected.into_iter().for_each(|reason| self.note(reason));
+    }
+
+    fn part(&mut self, data: &Bytes, found: Found, parent: Option<usize>) {
+        let Found { depth, kind, mut head, body, .. } = found;
+        let index = self.parts.list.len();
+        let mut names = std::mem::take(&mut head.names).into_iter();
+        let mut part = Part {
+            index,
+            parent,
+            depth: usize::try_from(depth).unwrap_or(usize::MAX),
+            media_type: std::mem::take(&mut head.media_type),
+            name: names.next(),
+            other_names: names.collect(),
+            is_attachment: head.is_attachment,
+            is_container: kind != Kind::Leaf,
+            content: Bytes::new(),
+            defects: std::mem::take(&mut head.defects),
+        };
+        let is_raw = matches!(kind, Kind::Container | Kind::TooDeep);
+        let encoding = if is_raw { Encoding::Identity } else { head.encoding };
+        let mut content = self.content(data, &body, encoding, &mut part);
+        // An encoded multipart is against the rules (RFC 2045 §6.4). Its delimiters were looked for as it
+        // stands; a reader that decodes it first would see other parts.
+        if part.defects.contains(&Defect::MissingBoundary) && head.encoding != Encoding::Identity {
+            self.note(NotInspected::Undecodable(index + 1));
+        }
+        if kind == Kind::Leaf && part.media_type.starts_with("text/") && !part.is_file() {
+            content = charset::utf8(content, head.charset.as_deref());
+        }
+        match self.left.checked_sub(content.len()) {
+            Some(left) => self.left = left,
+            None => {
+                self.has_stopped = true;
+                self.note(NotInspected::TooLarge);
+                return;
+            }
+        }
+        if kind == Kind::EncodedMessage {
+            self.parts.list.push(part);
+            self.encoded_message(&content, index, depth);
+        } else {
+            part.content = content;
+            self.parts.list.push(part);
+        }
+    }
+
+    /// The content of a part, its transfer encoding undone. Not copied where there is none.
+    fn content(&mut self, data: &Bytes, body: &Range<usize>, encoding: Encoding, part: &mut Part) -> Bytes {
+        let raw = data.slice(body.start.min(data.len())..body.end.min(data.len()));
+        let decoded = match encoding {
+            Encoding::Identity => return raw,
+            Encoding::Base64 => transfer::base64(&raw),
+            Encoding::QuotedPrintable => transfer::quoted_printable(&raw),
+            Encoding::Uuencode => transfer::uuencode(&raw),
+            Encoding::Unknown => {
+                part.defects.push(Defect::UnknownEncoding);
+                self.note(NotInspected::Undecodable(part.index + 1));
+                return raw;
+            }
+        };
+        let Decoded { bytes, is_bad, is_other } = decoded;
+        if is_bad {
+            part.defects.push(Defect::BadEncoding);
+        }
+        // Text and mail that only claim to be encoded are of use to a reader only as they stand.
+        let is_shown_raw = is_other && (part.is_container || part.media_type.starts_with("text/"));
+        if is_other && !super::lines::is_blank(&raw) {
+            self.note(NotInspected::Undecodable(part.index + 1));
+        }
+        if is_shown_raw { raw } else { Bytes::from(bytes) }
+    }
+
+    /// Reads a nested message that was encoded for transfer.
+    fn encoded_message(&mut self, content: &Bytes, index: usize, depth: u32) {
+        let depth = depth.saturating_add(1);
+        if !self.budget.allows(depth) {
+            self.note(NotInspected::TooDeep);
+            if let Some(part) = self.parts.list.get_mut(index) {
+                part.content = content.clone();
+            }
+            return;
+        }
+        let (outline, header) = prescan::embedded(content, depth, &mut self.budget);
+        if let Some(part) = self.parts.list.get_mut(index) {
+            part.content = content.slice(header);
+        }
+        self.decode(content, outline, Some(index));
+    }
+
+    fn note(&mut self, reason: NotInspected) {
+        if !self.parts.not_inspected.contains(&reason) {
+            self.parts.not_inspected.push(reason);
+        }
+    }
+}
+
+/// The subject of a nested message, from its part's content.
+pub(super) fn subject(part: &Part) -> Option<String> {
+    let message = header::parse(part.content.clone());
+    let subject = message.values("subject").next().map(header::decode_words)?;
+    (!subject.is_empty()).then_some(subject)
+}

@@ -1,0 +1,129 @@
+//! Inbound fields that claim to be ours.
+
+use std::collections::HashMap;
+
+use super::auth_results;
+use crate::model::{Action, Message};
+
+/// Every field of this family is ours, also those of releases to come.
+const FAMILY: &[u8] = b"x-mailward-";
+/// The other names that mailward adds, for filters that exist already.
+const NAMES: [&str; 3] = ["X-Spam-Flag", "X-Spam-Status", "X-Virus-Status"];
+const RESULTS: &str = "Authentication-Results";
+
+/// What removes every inbound copy of a field that mailward adds itself, so that what stands in the
+/// delivered message is what mailward wrote: `X-Mailward-…`, `X-Spam-Flag`, `X-Spam-Status`,
+/// `X-Virus-Status`, and Authentication-Results in the name of `authserv_id` (RFC 8601 §5; none are
+/// removed where it is not set). One that cannot be read and holds our name goes too.
+///
+/// The index counts the fields of that name as they were given, from 1, names compared without case and
+/// without the white space that may stand before the colon – as Postfix and Sendmail count. The actions
+/// are in an order in which none shifts the index of a later one: from the last field of the message
+/// to the first (OpenDKIM went the other way: CVE-2022-48521).
+#[must_use]
+pub fn removals(message: &Message, authserv_id: Option<&str>) -> Vec<Action> {
+    let mut counts: HashMap<Vec<u8>, u32> = HashMap::new();
+    let mut actions = Vec::new();
+    for (name, value) in message.fields() {
+        let name = name.trim_ascii_end();
+        let is_results = name.eq_ignore_ascii_case(RESULTS.as_bytes());
+        if !is_results && !is_ours(name) {
+            continue;
+        }
+        let count = counts.entry(name.to_ascii_lowercase()).or_default();
+        *count = count.saturating_add(1);
+        if !is_results || authserv_id.is_some_and(|ours| auth_results::claims(value, ours)) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            actions.push(Action::DeleteHeader { name, index: *count });
+        }
+    }
+    actions.reverse();
+    actions
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    name.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY))
+        || NAMES.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header;
+    use super::*;
+    use proptest::prelude::*;
+
+    const OURS: &str = "mx.example.org";
+
+    fn delete(name: &str, index: u32) -> Action {
+        Action::DeleteHeader { name: name.into(), index }
+    }
+
+    /// The part of Postfix that deletes fields: finds the n-th field of that name from the top, compares
+    /// without case, and what is gone does not count any more.
+    fn postfix(mut fields: Vec<(String, String)>, actions: &[Action]) -> Vec<(String, String)> {
+        for action in actions {
+            let Action::DeleteHeader { name, index } = action else { panic!("{action:?}") };
+            let mut left = *index;
+            let found = fields.iter().position(|(n, _)| {
+                left -= u32::from(n.trim_end().eq_ignore_ascii_case(name) && left > 0);
+                left == 0
+            });
+            fields.remove(found.unwrap_or_else(|| panic!("no {name} number {index}")));
+        }
+        fields
+    }
+
+    fn message(fields: &[(String, String)]) -> Message {
+        let lines: Vec<String> = fields.iter().map(|(n, v)| format!("{n}:{v}\r\n")).collect();
+        header::parse(lines.concat() + "\r\n")
+    }
+
+    #[test]
+    fn copies_of_our_fields_go_from_the_last_to_the_first() {
+        let message = header::parse(
+            &b"X-Mailward-Id: 1\nAuthentication-Results: other.example; x\nx-mailward-ID: 2\n\
+               AUTHENTICATION-RESULTS : MX.example.ORG; y\nX-Spam-Flag: NO\nX-Mailwardx: stays\n\
+               X-Spam-Report: stays\nAuthentication-Results: mx.example.org.; z\n\n"[..],
+        );
+        assert_eq!(
+            removals(&message, Some(OURS)),
+            [
+                delete("Authentication-Results", 3),
+                delete("X-Spam-Flag", 1),
+                delete("AUTHENTICATION-RESULTS", 2),
+                delete("x-mailward-ID", 2),
+                delete("X-Mailward-Id", 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_name_of_our_own_results_stay() {
+        let message =
+            header::parse(&b"Authentication-Results: mx.example.org; x\nX-Virus-Status: Clean\n\n"[..]);
+        assert_eq!(removals(&message, None), [delete("X-Virus-Status", 1)]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_postfix_keeps_is_exactly_what_is_not_ours(
+            picks in prop::collection::vec((0_usize..9, 0_usize..7, any::<bool>()), 0..30)
+        ) {
+            let names = ["Authentication-Results", "X-Mailward-Id", "X-Mailward-New", "X-Spam-Flag", "X-Spam-Status",
+                "X-Virus-Status", "Subject", "X-Mailwardx", "X-Spam-Report"];
+            let values = [" mx.example.org; a", " other.example; b", " (c) \"MX.example.org\" 1; c", " (open mx.example.org",
+                " mx.example.org.evil.example", "", "\tmx.example.org.\r\n ; d"];
+            let fields: Vec<(String, String)> = picks.iter().enumerate().map(|(i, (name, value, upper))| {
+                let name = if *upper { names[*name].to_uppercase() } else { names[*name].to_owned() };
+                (name, format!("{} ({i})", values[*value]))
+            }).collect();
+            let ours = |(i, _): &(usize, &(String, String))| {
+                let (name, value, _) = picks[*i];
+                (1..=5).contains(&name) || name == 0 && [0, 2, 3, 6].contains(&value)
+            };
+            let expected: Vec<_> = fields.iter().enumerate().filter(|f| !ours(f)).map(|(_, f)| f.clone()).collect();
+            let actions = removals(&message(&fields), Some(OURS));
+            prop_assert_eq!(postfix(fields, &actions), expected);
+        }
+    }
+}

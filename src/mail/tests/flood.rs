@@ -1,0 +1,163 @@
+//! Messages made to exhaust memory, time or stack.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::mail::{Limits, attachments, header, walk};
+use crate::model::part::NotInspected;
+use crate::model::{Message, Parts};
+
+/// Walks, and holds that it took neither time nor memory worth mentioning. The message itself is not
+/// counted.
+fn bounded(message: &Message, limits: &Limits) -> Parts {
+    // One at a time: each holds tens of megabytes of mail.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = resident();
+    let started = Instant::now();
+    let parts = walk(message, limits);
+    let took = started.elapsed();
+    let grown = resident().saturating_sub(before);
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    // Other tests of this process allocate at the same time, so the bound is a generous one. What it
+    // holds off goes wrong by far more: 3.5 million parts, 7 million fields, 25 copies of the message.
+    assert!(grown < 300 << 20, "{grown} bytes");
+    parts
+}
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+fn parse(header: &str, body: Vec<u8>) -> Message {
+    header::parse([header.as_bytes(), &body].concat())
+}
+
+#[test]
+fn twenty_megabytes_of_boundary_lines() {
+    let message = parse("Content-Type: multipart/mixed; boundary=x\r\n\r\n", b"--x\r\n".repeat(4 << 20));
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (1000, vec![NotInspected::TooManyParts]));
+}
+
+#[test]
+fn twenty_megabytes_of_boundary_lines_in_base64_in_a_nested_message() {
+    let inner =
+        [&b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"[..], &b"--x\r\n".repeat(3 << 20)].concat();
+    let encoded = data_encoding::BASE64.encode(&inner).into_bytes();
+    let message = parse("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n", encoded);
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (1000, vec![NotInspected::TooManyParts]));
+}
+
+#[test]
+fn twenty_megabytes_of_lines_that_are_almost_delimiters() {
+    let head = "Content-Type: multipart/mixed; boundary=--\r\n\r\n";
+    let message = parse(head, b"\r\n--".repeat(5 << 20));
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!(parts.list.len(), 2);
+}
+
+#[test]
+fn a_line_that_all_levels_might_take_for_theirs() {
+    let mut head = String::new();
+    for i in 1..=29 {
+        let boundary = "x".repeat(i);
+        head.push_str(&format!("Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n--{boundary}\r\n"));
+    }
+    let spaces = [b"\r\n--".to_vec(), b"x".repeat(40), b" ".repeat(20 << 20)].concat();
+    let parts = bounded(&parse(&head, spaces), &Limits::default());
+    assert_eq!(parts.not_inspected, []);
+}
+
+#[test]
+fn seven_million_header_fields() {
+    let message = header::parse(b"a:\r\n".repeat(7_000_000));
+    assert_eq!(message.field_count(), 7_000_000);
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (1, vec![NotInspected::TooManyFields]));
+}
+
+#[test]
+fn seven_million_header_fields_in_a_part_and_in_a_nested_message() {
+    for head in
+        ["Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n", "Content-Type: message/rfc822\r\n\r\n"]
+    {
+        let message = parse(head, b"a:\r\n".repeat(7_000_000));
+        let parts = bounded(&message, &Limits::default());
+        assert_eq!((parts.list.len(), parts.not_inspected), (1, vec![NotInspected::TooManyFields]));
+    }
+}
+
+#[test]
+fn twenty_thousand_nested_multiparts() {
+    let mut text = String::new();
+    for i in 0..20_000 {
+        text.push_str(&format!("Content-Type: multipart/mixed; boundary=b{i:05}\r\n\r\n--b{i:05}\r\n"));
+    }
+    let parts = bounded(&header::parse(text.into_bytes()), &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (31, vec![NotInspected::TooDeep]));
+}
+
+#[test]
+fn twenty_thousand_nested_messages() {
+    let text = "Content-Type: message/rfc822\r\n\r\n".repeat(20_000);
+    let parts = bounded(&header::parse(text.into_bytes()), &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (31, vec![NotInspected::TooDeep]));
+}
+
+#[test]
+fn as_many_levels_as_the_limit_allows_fit_on_a_small_stack() {
+    let text = "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n".repeat(110);
+    let limits = Limits { depth: u32::MAX, ..Limits::default() };
+    let small = std::thread::Builder::new().stack_size(512 * 1024);
+    let parts =
+        small.spawn(move || walk(&header::parse(text.into_bytes()), &limits)).unwrap().join().unwrap();
+    assert_eq!((parts.list.len(), parts.not_inspected), (101, vec![NotInspected::TooDeep]));
+}
+
+#[test]
+fn a_message_that_grows_at_each_level_of_decoding() {
+    // Quoted-printable does not shrink plain text: each level is one more copy.
+    let head =
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".repeat(25);
+    let message = parse(&head, b"x".repeat(8 << 20));
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!(parts.not_inspected, [NotInspected::TooLarge]);
+}
+
+#[test]
+fn a_million_parameters_and_a_header_of_commas() {
+    for value in ["; a=b", "; a*1*=b", "; boundary=x", "(", "\\", "\"", "=?", "/"] {
+        let head = format!("Content-Type: multipart/mixed{}\r\n\r\n", value.repeat(1_000_000));
+        let parts = bounded(&header::parse(head.into_bytes()), &Limits::default());
+        assert_eq!(parts.list.len(), 1, "{value}");
+    }
+}
+
+#[test]
+fn ten_thousand_parts_with_costly_headers() {
+    let part = format!(
+        "--x\r\nContent-Type: a/b{}\r\nContent-Disposition: x{}\r\n\r\n",
+        "; a*0=b".repeat(2000),
+        "; q=\"\"".repeat(2000)
+    );
+    let message = parse("Content-Type: multipart/mixed; boundary=x\r\n\r\n", part.repeat(1000).into_bytes());
+    let parts = bounded(&message, &Limits::default());
+    assert_eq!(parts.list.len(), 1000);
+    assert_eq!(attachments(&parts).len(), 999);
+}
+
+#[test]
+fn a_deep_path_is_named_without_much_work() {
+    let head = "Content-Type: message/rfc822\r\nSubject: x\r\n\r\n".repeat(99);
+    let parts = walk(
+        &header::parse(Bytes::from(head + "Content-Type: a/b\r\n\r\n")),
+        &Limits { depth: 100, ..Limits::default() },
+    );
+    assert_eq!(attachments(&parts)[0].path.len(), 100);
+}

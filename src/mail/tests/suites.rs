@@ -1,0 +1,102 @@
+//! Messages of other projects, where the suites are at hand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::mail::{Limits, attachments, header, strip, walk};
+use crate::model::part::Defect;
+use crate::model::{Action, Parts};
+
+/// The folder that `MAILWARD_SUITES` names, or one line that says what is missing.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see which did not run")]
+fn suite(test: &str, folder: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("MAILWARD_SUITES").map(|root| Path::new(&root).join(folder));
+    let path = path.filter(|p| p.is_dir());
+    if path.is_none() {
+        eprintln!("{test}: not run: set MAILWARD_SUITES to the folder that holds {folder}");
+    }
+    path
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { out.extend(files(&path)) } else { out.push(path) }
+    }
+    out.sort();
+    out
+}
+
+fn walked(path: &Path) -> Parts {
+    walk(&header::parse(std::fs::read(path).unwrap()), &Limits::default())
+}
+
+#[test]
+fn forged_fields_go_and_the_others_stay() {
+    let Some(folder) = suite("forged_fields_go_and_the_others_stay", "headers") else { return };
+    let table = std::fs::read_to_string(folder.join("EXPECT.tsv")).unwrap();
+    let mut seen = 0;
+    for row in table.lines().skip(1) {
+        let [file, field, copies, removed, _kept] = row.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
+        let message = header::parse(std::fs::read(folder.join(file)).unwrap());
+        let mut gone: Vec<u32> = strip::removals(&message, Some("mx.example.org"))
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::DeleteHeader { name, index } if name.eq_ignore_ascii_case(field) => Some(index),
+                _ => None,
+            })
+            .collect();
+        assert!(gone.is_sorted_by(|a, b| a > b), "{row}");
+        gone.reverse();
+        let gone: Vec<String> = gone.iter().map(u32::to_string).collect();
+        let gone = if gone.is_empty() { "-".to_owned() } else { gone.join(",") };
+        assert_eq!(
+            (message.values(field).count().to_string(), gone),
+            (copies.into(), removed.into()),
+            "{row}"
+        );
+        seen += 1;
+    }
+    assert!(seen > 10);
+}
+
+#[test]
+fn contradicting_fields_do_not_hide_a_file() {
+    let Some(folder) = suite("contradicting_fields_do_not_hide_a_file", "headers") else { return };
+    let parts = walked(&folder.join("14-content-type-twice.eml"));
+    assert!(parts.list[0].defects.contains(&Defect::Ambiguous));
+    assert_eq!(attachments(&parts)[0].name, "invoice.exe");
+}
+
+/// Base64 that is none, and is shown by no reader as anything but rubbish.
+const BROKEN: [&str; 2] = ["mail-parser/thirdparty/002.eml", "mimekit/partial/rfc2046.eml"];
+
+/// What is not inspected in mail that people sent: nothing but what is broken on purpose.
+#[test]
+fn ordinary_mail_is_inspected_whole() {
+    let Some(folder) = suite("ordinary_mail_is_inspected_whole", "mime") else { return };
+    let mut not_inspected = BTreeMap::new();
+    let mut messages = 0;
+    for path in files(&folder) {
+        let is_message = path.extension().is_some_and(|e| e == "eml" || e == "msg")
+            || path.parent().is_some_and(|p| p.ends_with("messages"))
+            || path.components().any(|c| c.as_os_str() == "spam" || c.as_os_str() == "nice");
+        if !is_message {
+            continue;
+        }
+        messages += 1;
+        let parts = walked(&path);
+        assert!(attachments(&parts).len() <= parts.list.len());
+        if !parts.not_inspected.is_empty() {
+            let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+            let labels: Vec<&str> = parts.not_inspected.iter().map(|n| n.label()).collect();
+            not_inspected.insert(name, labels.join(" "));
+        }
+    }
+    assert!(messages > 200, "{messages}");
+    let broken = BROKEN.map(|name| (name.to_owned(), "undecodable".to_owned()));
+    assert_eq!(not_inspected, BTreeMap::from(broken), "of {messages}");
+}
