@@ -1,0 +1,211 @@
+//! What the journal holds: one entry a line, as JSON in plain ASCII.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::Day;
+use super::line::LineHash;
+use super::record::Record;
+use crate::model::{MailId, Timestamp};
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Entry {
+    /// A message was judged.
+    Judged(Box<Record>),
+    /// Whether the answer for a message reached the MTA. If there is none, that is not known.
+    Answered {
+        /// The message.
+        id: MailId,
+        /// It was written without error; if not, the sender will try again.
+        reached: bool,
+        /// When.
+        time: Timestamp,
+    },
+    /// Something happened to a message in quarantine.
+    Quarantine {
+        /// The entry: the id of the message that was stored.
+        id: MailId,
+        /// What.
+        what: QuarantineEvent,
+        /// By whom: an admin's name, or `retention`.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// More about it, for people; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// The daemon started.
+    Started {
+        /// Its version.
+        version: String,
+        /// When.
+        time: Timestamp,
+    },
+    /// The daemon stopped in order. If a `Started` follows without it, it did not.
+    Stopped {
+        /// When.
+        time: Timestamp,
+    },
+    /// At start the end of a file was no whole line and was moved to a file of its own.
+    Torn {
+        /// From which file.
+        file: String,
+        /// Where it began.
+        offset: u64,
+        /// How much it was.
+        bytes: u64,
+        /// The file it was moved to.
+        moved_to: String,
+        /// When.
+        time: Timestamp,
+    },
+    /// At start the journal was not what it must have been. `verify` reports it ever after.
+    Gap {
+        /// What is wrong, for people.
+        what: String,
+        /// When it was seen.
+        time: Timestamp,
+    },
+    /// Retention removes days from the front.
+    Expired {
+        /// The first day removed.
+        first: Day,
+        /// The last day removed.
+        last: Day,
+        /// The hash of the last line removed: what the anchor says.
+        hash: LineHash,
+        /// How many bytes.
+        bytes: u64,
+        /// When.
+        time: Timestamp,
+    },
+}
+
+/// What happened to a message in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuarantineEvent {
+    /// The sender tried again and the same entry took it.
+    Repeated,
+    /// Delivered to those it was held for.
+    Released,
+    /// Removed by a person.
+    Deleted,
+    /// Removed by retention.
+    Expired,
+    /// Judged again.
+    Rescanned,
+}
+
+impl QuarantineEvent {
+    /// The word for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Repeated => "repeated",
+            Self::Released => "released",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+            Self::Rescanned => "rescanned",
+        }
+    }
+}
+
+impl Entry {
+    /// When it was.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Judged(record) => record.time,
+            Self::Answered { time, .. }
+            | Self::Quarantine { time, .. }
+            | Self::Started { time, .. }
+            | Self::Stopped { time }
+            | Self::Torn { time, .. }
+            | Self::Gap { time, .. }
+            | Self::Expired { time, .. } => *time,
+        }
+    }
+
+    /// The message it is about.
+    #[must_use]
+    pub fn id(&self) -> Option<MailId> {
+        match self {
+            Self::Judged(record) => Some(record.id),
+            Self::Answered { id, .. } | Self::Quarantine { id, .. } => Some(*id),
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::Torn { .. }
+            | Self::Gap { .. }
+            | Self::Expired { .. } => None,
+        }
+    }
+
+    /// The content of a line.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut out = Vec::with_capacity(2048);
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Ascii))?;
+        Ok(out)
+    }
+
+    /// Reads the content of a line. An entry of a later version may not be understood.
+    pub(super) fn decode(content: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(content)
+    }
+}
+
+/// JSON in which everything beyond printable ASCII is escaped, so that a journal shown on a terminal
+/// does nothing there: JSON itself would let DEL, C1 controls and bidirectional overrides through.
+struct Ascii;
+
+impl serde_json::ser::Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, w: &mut W, fragment: &str) -> io::Result<()> {
+        let plain = |b: &u8| (0x20..0x7f).contains(b);
+        if fragment.as_bytes().iter().all(plain) {
+            return w.write_all(fragment.as_bytes());
+        }
+        for c in fragment.chars() {
+            if c.is_ascii() && plain(&(c as u8)) {
+                w.write_all(&[c as u8])?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(w, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_entry_is_plain_ascii_on_one_line_and_comes_back(what in any::<String>(), millis in 0u64..4_000_000_000_000) {
+            let entry = Entry::Gap { what, time: Timestamp::from_millis(millis) };
+            let content = entry.encode().unwrap();
+            prop_assert!(content.iter().all(|b| (0x20..0x7f).contains(b)), "{:?}", String::from_utf8_lossy(&content));
+            prop_assert_eq!(Entry::decode(&content).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_line_can_act_on_a_terminal() {
+        let entry =
+            Entry::Gap { what: "\x1b[2J\x7f\u{9b}\u{202e}é😀\n".to_owned(), time: Timestamp::default() };
+        let content = String::from_utf8(entry.encode().unwrap()).unwrap();
+        assert_eq!(
+            content,
+            r#"{"gap":{"what":"\u001b[2J\u007f\u009b\u202e\u00e9\ud83d\ude00\n","time":"1970-01-01T00:00:00.000Z"}}"#
+        );
+    }
+}

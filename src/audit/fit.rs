@@ -1,0 +1,143 @@
+//! Keeping a record within bounds, because everything in it came from outside.
+
+use super::record::Record;
+use crate::model::{ClientAddr, Explanation, Recipient};
+
+/// How much of each thing a record may hold. Texts are counted in characters.
+pub(super) struct Bounds {
+    list: usize,
+    recipients: usize,
+    verdicts: usize,
+    path: usize,
+    text: usize,
+    address: usize,
+}
+
+/// What a record may hold: more than an honest message ever has.
+pub(super) const USUAL: Bounds =
+    Bounds { list: 200, recipients: 1000, verdicts: 100, path: 10, text: 1000, address: 512 };
+/// What it may hold if it is still too long then. Even if every character takes twelve bytes, such a
+/// record has less than 1 MiB.
+pub(super) const TIGHT: Bounds =
+    Bounds { list: 20, recipients: 100, verdicts: 5, path: 2, text: 150, address: 100 };
+
+/// Longest subject, in characters.
+const MAX_SUBJECT: usize = 200;
+
+impl Record {
+    /// Cuts what is too long. Whatever is left out is said in `left_out`.
+    pub(super) fn fit(&mut self, bounds: &Bounds) {
+        let mut left_out = Vec::new();
+        let Bounds { list, recipients, verdicts, path, text, address } = *bounds;
+        shorten(&mut left_out, "recipients", &mut self.envelope.recipients, recipients);
+        shorten(&mut left_out, "dispositions", &mut self.plan.dispositions, recipients);
+        shorten(&mut left_out, "parameters", &mut self.envelope.parameters, list);
+        shorten(&mut left_out, "attachments", &mut self.attachments, list);
+        shorten(&mut left_out, "reasons why not inspected", &mut self.not_inspected, list);
+        shorten(&mut left_out, "findings", &mut self.findings, list);
+        shorten(&mut left_out, "verdicts", &mut self.verdicts, verdicts);
+        shorten(&mut left_out, "headers", &mut self.plan.headers, list);
+        for shared in &mut self.verdicts {
+            shorten(&mut left_out, "recipients of a verdict", &mut shared.recipients, recipients);
+            let Explanation(steps) = &mut shared.verdict.explanation;
+            // The end of an explanation is where it was decided.
+            let surplus = steps.len().saturating_sub(list);
+            if surplus > 0 {
+                steps.drain(..surplus);
+                left_out.push(format!("the first {surplus} steps of an explanation"));
+            }
+        }
+
+        let mut cut = 0;
+        self.texts(text, address, path, &mut |s, max| cut += usize::from(cut_text(s, max)));
+        for path in std::iter::once(&mut self.envelope.reverse_path.0).chain(&mut self.envelope.recipients) {
+            if path.argument().len() > address {
+                let mut s = String::from_utf8_lossy(path.argument()).into_owned();
+                cut += usize::from(cut_text(&mut s, address));
+                *path = Recipient::new(s);
+            }
+        }
+        if cut > 0 {
+            left_out.push(format!("the ends of {cut} long texts"));
+        }
+        self.left_out.append(&mut left_out);
+    }
+
+    /// Every text that came from outside, with the most characters it may have.
+    fn texts(&mut self, text: usize, address: usize, path: usize, each: &mut impl FnMut(&mut String, usize)) {
+        let session = &mut self.session;
+        each(&mut session.client.name, address);
+        if let ClientAddr::Unix(socket) = &mut session.client.addr {
+            each(socket, address);
+        }
+        let words = [
+            &mut session.helo,
+            &mut session.user,
+            &mut session.auth_method,
+            &mut session.mta,
+            &mut session.daemon,
+            &mut self.envelope.queue_id,
+            &mut self.message.from,
+            &mut self.message.message_id,
+        ];
+        words.into_iter().flatten().for_each(|s| each(s, address));
+        if let Some(tls) = &mut session.tls {
+            each(&mut tls.version, address);
+            each(&mut tls.cipher, address);
+        }
+        self.envelope.parameters.iter_mut().for_each(|s| each(s, address));
+        self.message.subject.iter_mut().for_each(|s| each(s, MAX_SUBJECT.min(text)));
+        for file in &mut self.attachments {
+            each(&mut file.name, text.min(255));
+            each(&mut file.media_type, address);
+            file.path.truncate(path);
+            file.path.iter_mut().for_each(|s| each(s, text.min(255)));
+        }
+        for outcome in self.coverage.0.values_mut() {
+            if let crate::model::Outcome::Failed(failure) = outcome {
+                each(&mut failure.label, 40);
+                each(&mut failure.detail, text);
+            }
+        }
+        for finding in &mut self.findings {
+            each(&mut finding.symbol, address);
+            each(&mut finding.text, text);
+            finding.location.iter_mut().for_each(|s| each(s, text));
+        }
+        for shared in &mut self.verdicts {
+            each(&mut shared.verdict.rule, address);
+            each(&mut shared.verdict.reason, text);
+            for step in &mut shared.verdict.explanation.0 {
+                each(&mut step.rule, address);
+                each(&mut step.saw, text);
+            }
+        }
+        for header in &mut self.plan.headers {
+            each(&mut header.name, address);
+            each(&mut header.value, text.max(500));
+        }
+    }
+}
+
+fn shorten<T>(left_out: &mut Vec<String>, what: &str, list: &mut Vec<T>, max: usize) {
+    if list.len() > max {
+        left_out.push(format!("{} {what}", list.len() - max));
+        list.truncate(max);
+    }
+}
+
+/// Cuts after `max` characters and marks the cut; whether there was anything to cut.
+fn cut_text(s: &mut String, max: usize) -> bool {
+    if s.len() <= max {
+        return false;
+    }
+    match s.char_indices().nth(max) {
+        Some((at, _)) => {
+            s.truncate(at);
+            s.pop();
+            s.push('…');
+            true
+        }
+        None => false,
+    }
+}
