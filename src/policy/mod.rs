@@ -1,1 +1,56 @@
-//! To come.
+//! The judgement and the plan: what a message is worth, for each recipient, and what is done.
+//!
+//! **Contract.** Pure: no clock, no I/O, no state. The same [`Facts`] give the same verdicts and the
+//! same [`Plan`](crate::model::Plan), in whatever order scanners finished. [`decide`] tries every
+//! rule of the shipped table in order and writes down what each saw, so that a verdict can be
+//! explained later. The strictest wish wins (`Disposition::strictness`), of equal ones the first in
+//! the table; a few rules stand for a circumstance and put another disposition in the place of the
+//! one that stands (`repeat`, `outbound`, `local-submission`). [`plan()`] turns the verdicts of all
+//! recipients into one answer.
+//!
+//! **Failures.** Nothing here fails at run time: what does not add up (no recipients, verdicts that
+//! do not belong to them, a copy to keep of a message that is not here) is a tempfail. Contradictions
+//! in the configuration are a [`PolicyError`] when the policy is made, each with its key.
+//!
+//! The rules, in their order:
+//!
+//! | rule | sees | asks for |
+//! |---|---|---|
+//! | `not-collected` | the message was too large, or there was no memory | reject, tempfail |
+//! | `malware` | malware of severity critical | `disposition.malware` |
+//! | `spam-reject` | score ≥ `score.reject` (inbound) | reject |
+//! | `malware-suspected` | malware of severity high | `disposition.malware`, at most quarantine |
+//! | `phish` | phish of severity high (inbound) | `disposition.phish` |
+//! | `spam-quarantine` | score ≥ `score.quarantine` (inbound) | quarantine |
+//! | `incomplete` | a scanner failed or ran out of time | its `on_failure`, or `on_skipped` |
+//! | `repeat` | put off for the `repeat_limit`-th time | quarantine instead, with an alarm |
+//! | `spam-tag` | score ≥ `score.tag` (inbound) | tag |
+//! | `suspicious` | anything of severity medium (inbound) | `disposition.suspicious` |
+//! | `outbound` | mail going out that would get a mark | accept instead |
+//! | `local-submission` | mail from sendmail(1) that would be refused | quarantine instead |
+//! | `accept` | always | accept |
+//!
+//! Mail going out is not held back for its score: those rules still say what they saw, and the
+//! category is recorded. A local submission is judged and marked like any mail of its direction,
+//! because mail from outside that was re-queued comes this way too.
+
+mod config;
+mod decide;
+mod evidence;
+mod explain;
+mod facts;
+mod fields;
+mod plan;
+mod reply;
+mod rules;
+mod subject;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Dispositions, OnFailure, Policy, PolicyError, Thresholds};
+pub use decide::{decide, judge};
+pub use explain::{Story, render};
+pub use facts::{Facts, Fault};
+pub use plan::plan;
+pub use rules::{RULES, Rule, name};

@@ -1,0 +1,100 @@
+//! A judgement as text for people: `scan`, `explain`, the help desk.
+
+use std::fmt::Write;
+
+use super::evidence::{Evidence, Points};
+use crate::model::{Coverage, Disposition, Finding, MailId, Recipient, Verdict, text};
+
+/// Longest sentence from a scanner that is shown.
+const MAX_TEXT: usize = 200;
+
+/// What is told of one message: from a judgement just made or from a record of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    /// Our id.
+    pub id: MailId,
+    /// One verdict a recipient; or a single one if there are no recipients.
+    pub verdicts: &'a [Verdict],
+    /// The recipients in the same order.
+    pub recipients: &'a [Recipient],
+    /// What happened to each in the end (`Plan::recipients`); empty if nothing was planned.
+    pub fates: &'a [Disposition],
+    /// How each scanner ended.
+    pub coverage: &'a Coverage,
+    /// What was found.
+    pub findings: &'a [Finding],
+}
+
+/// Lines of plain text, each ended by LF: what was decided and for whom, what was looked at, what
+/// was found, and each rule that was tried, the one that decided marked with `>`.
+#[must_use]
+pub fn render(story: &Story<'_>) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("message   {}", story.id));
+    line(&mut out, format_args!("coverage  {}", text::line(&story.coverage.to_string(), 400)));
+    findings(&mut out, story.findings);
+    // Recipients who share a verdict share its section.
+    let mut told: Vec<&Verdict> = Vec::new();
+    for verdict in story.verdicts {
+        if !told.contains(&verdict) {
+            section(&mut out, story, verdict);
+            told.push(verdict);
+        }
+    }
+    out
+}
+
+fn findings(out: &mut String, findings: &[Finding]) {
+    if findings.is_empty() {
+        return line(out, format_args!("findings  none"));
+    }
+    line(out, format_args!("findings"));
+    for finding in Evidence::new(findings).iter() {
+        let score = Points::of(finding.score.value()).to_string();
+        let symbol = text::line(&finding.symbol, 60);
+        let place = finding.location.as_deref().map(|l| format!(" in {}", text::line(l, 80)));
+        let (severity, category, scanner) = (finding.severity, finding.category, finding.scanner);
+        line(
+            out,
+            format_args!(
+                "  {score:>7}  {severity:<8}  {category:<10}  {scanner}: {symbol}{}: {}",
+                place.unwrap_or_default(),
+                text::line(&finding.text, MAX_TEXT)
+            ),
+        );
+    }
+}
+
+fn section(out: &mut String, story: &Story<'_>, verdict: &Verdict) {
+    let Verdict { disposition, category, score, rule, reason, explanation } = verdict;
+    line(out, format_args!(""));
+    let score = Points::of(score.value());
+    line(out, format_args!("verdict   {disposition}: {category}, score {score}, by rule {rule}"));
+    line(out, format_args!("reason    {}", text::line(reason, MAX_TEXT)));
+    for (position, recipient) in story.recipients.iter().enumerate() {
+        if story.verdicts.get(position) != Some(verdict) {
+            continue;
+        }
+        let fate = match story.fates.get(position) {
+            Some(fate) if fate != disposition => {
+                format!(" ({fate} in the end: one answer for all recipients)")
+            }
+            _ => String::new(),
+        };
+        line(out, format_args!("for       {}{fate}", text::line(recipient.address(), 120)));
+    }
+    line(out, format_args!("rules"));
+    for step in &explanation.0 {
+        let mark = if step.decided { '>' } else { ' ' };
+        let wants = step.wants.map_or("-", Disposition::name);
+        let rule = &step.rule;
+        line(out, format_args!("{mark} {rule:<17}  {wants:<10}  {}", text::line(&step.saw, 600)));
+    }
+}
+
+fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    if writeln!(out, "{arguments}").is_err() {
+        out.push('\n');
+    }
+}

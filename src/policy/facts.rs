@@ -1,0 +1,44 @@
+//! What is known about a message when it is judged.
+
+use std::collections::BTreeMap;
+
+use super::OnFailure;
+use crate::model::{ByteSize, Coverage, Direction, Envelope, Finding, MailId, Scanner, Session};
+
+/// All that a judgement may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Our id of the message: goes into headers and replies.
+    pub id: MailId,
+    /// Coming in or going out.
+    pub direction: Direction,
+    /// Who sent it. `local_submission` is read here: such mail is never refused.
+    pub session: &'a Session,
+    /// For whom.
+    pub envelope: &'a Envelope,
+    /// How each scanner ended.
+    pub coverage: &'a Coverage,
+    /// What was found, in any order.
+    pub findings: &'a [Finding],
+    /// What it is worth that a scanner failed; [`OnFailure::default_for`] where a scanner is not named.
+    pub on_failure: &'a BTreeMap<Scanner, OnFailure>,
+    /// How often this very message was put off before because of the same failure.
+    pub failures: u32,
+    /// The raw value of the first Subject field: everything after the colon, folds kept. `None` if
+    /// there is no such field.
+    pub subject: Option<&'a [u8]>,
+    /// Why the message is not here to be looked at or kept.
+    pub fault: Option<Fault>,
+}
+
+/// Why a message could not be collected whole. There are no bytes of it: it can be refused or put
+/// off, never kept or let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is larger than this.
+    TooLarge(ByteSize),
+    /// It has more header fields than this.
+    TooManyFields(usize),
+    /// As many bytes of mail as allowed were held already.
+    NoMemory,
+}

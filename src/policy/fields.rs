@@ -1,0 +1,79 @@
+//! The header fields that delivered mail gets, top down.
+
+use super::evidence::{Evidence, Points};
+use super::{Facts, Policy};
+use crate::model::{Category, Direction, Disposition, Finding, HeaderValue, Scanner, Severity, Verdict};
+
+/// Most symbols in `X-Spam-Status`.
+const MAX_TESTS: usize = 16;
+/// Longest symbol there: with [`MAX_TESTS`] the one unbroken word stays below RFC 5322's 998.
+const MAX_TEST: usize = 40;
+
+/// The fields for those who get the mail under `verdict`. Mail going out gets the id alone; clean
+/// mail gets five short ones, because each costs the MTA a write.
+pub(super) fn fields(
+    policy: &Policy,
+    facts: &Facts<'_>,
+    verdict: &Verdict,
+) -> Vec<(&'static str, HeaderValue)> {
+    let mut list = Vec::with_capacity(9);
+    let mut add = |name: &'static str, value: &str| list.push((name, HeaderValue::new(name, value)));
+    add("X-Mailward-Id", facts.id.as_str());
+    if facts.direction == Direction::Outbound {
+        return list;
+    }
+    let score = Points::of(verdict.score.value());
+    let marked = verdict.disposition != Disposition::Accept;
+    add("X-Mailward-Verdict", verdict.category.name());
+    add("X-Mailward-Action", verdict.disposition.name());
+    add("X-Mailward-Score", &score.to_string());
+    if marked {
+        add("X-Mailward-Reason", &verdict.reason);
+    }
+    add("X-Mailward-Coverage", &facts.coverage.to_string());
+    if marked {
+        let evidence = Evidence::new(facts.findings);
+        // A message that is merely odd or not fully inspected is marked above, but is no spam.
+        let flagged = verdict.category >= Category::Spam || score >= policy.tag;
+        if flagged {
+            add("X-Spam-Flag", "YES");
+        }
+        let word = if flagged { "Yes" } else { "No" };
+        let tests = tests(&evidence);
+        add("X-Spam-Status", &format!("{word}, score={score} required={} tests={tests}", policy.tag));
+        if let Some(status) = virus_status(facts, &evidence) {
+            add("X-Virus-Status", &status);
+        }
+    }
+    list
+}
+
+/// The symbols as SpamAssassin lists its tests: by commas, or `none`.
+fn tests(evidence: &Evidence<'_>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for finding in evidence.iter() {
+        let name = word(finding);
+        if names.len() < MAX_TESTS && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { "none".to_owned() } else { names.join(",") }
+}
+
+/// The symbol as one word that no parser of the field trips over.
+fn word(finding: &Finding) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+    finding.symbol.chars().take(MAX_TEST).map(plain).collect()
+}
+
+/// As clamav-milter writes it: `Infected (name)`, `Clean`; `None` where nobody can say.
+fn virus_status(facts: &Facts<'_>, evidence: &Evidence<'_>) -> Option<String> {
+    let malware = |f: &Finding| f.category == Category::Malware && f.severity >= Severity::High;
+    if let Some(finding) = evidence.worst(malware) {
+        return Some(format!("Infected ({})", word(finding)));
+    }
+    let mut looked = facts.coverage.0.iter().filter(|(s, _)| matches!(s, Scanner::Clamd | Scanner::Yara));
+    let first = looked.next()?;
+    let all = std::iter::once(first).chain(looked).all(|(_, outcome)| outcome.is_complete());
+    all.then(|| "Clean".to_owned())
+}

@@ -1,0 +1,112 @@
+//! The explanation of each shipped rule, as a whole text in a file. `MAILWARD_BLESS=1` writes the
+//! files anew; the difference is to be read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::model::ByteSize;
+use crate::policy::{RULES, Story, name, render};
+
+/// A case for each rule that decides it; the file bears the rule's name.
+fn cases() -> Vec<(&'static str, Case)> {
+    use Category::{Malware, Phish, Spam, Suspicious};
+    use Severity::{High, Low, Medium};
+    let spam = |score| finding("SPAM_WORDS", Spam, Low, score);
+    vec![
+        (
+            name::NOT_COLLECTED,
+            Case {
+                fault: Some(Fault::TooLarge(ByteSize(50_000_000))),
+                coverage: Coverage::default(),
+                ..Case::default()
+            },
+        ),
+        (
+            name::MALWARE,
+            Case::found(vec![
+                spam(1.0),
+                eicar(),
+                finding("Trojan\u{202e}\u{1b}[31m", Malware, Severity::Critical, 1.0),
+            ]),
+        ),
+        (
+            name::SPAM_REJECT,
+            Case::found(vec![spam(15.25), finding("HAM", Suspicious, Severity::Info, -0.25)]),
+        ),
+        (name::MALWARE_SUSPECTED, Case::found(vec![finding("LNK_DROPPER", Malware, High, 4.0)])),
+        (name::PHISH, Case::found(vec![finding("FEED_URLHAUS", Phish, High, 6.0), spam(1.5)])),
+        (name::SPAM_QUARANTINE, Case::found(vec![spam(7.5)])),
+        (name::INCOMPLETE, {
+            let mut case = Case::gap(Scanner::Clamd, timeout());
+            case.coverage.0.insert(Scanner::Urls, Outcome::failed("refused", "no feed\r\nyet"));
+            case.coverage.0.insert(Scanner::Rspamd, too_large());
+            case.coverage.0.insert(Scanner::Auth, Outcome::Skipped(Skip::NoClient));
+            case.findings.push(finding("HIDDEN_TEXT", Suspicious, Medium, 1.0));
+            case
+        }),
+        (name::REPEAT, Case { failures: 2, ..Case::gap(Scanner::Clamd, timeout()) }),
+        (name::SPAM_TAG, Case::found(vec![spam(2.96), spam(1.0)])),
+        (name::SUSPICIOUS, Case::found(vec![finding("HIDDEN_TEXT", Suspicious, Medium, 1.0)])),
+        (name::OUTBOUND, {
+            let mut case = Case::gap(Scanner::Clamd, timeout()).outbound();
+            case.on_failure.insert(Scanner::Clamd, OnFailure::Tag);
+            case.findings.push(spam(16.0));
+            case
+        }),
+        (name::LOCAL_SUBMISSION, Case::found(vec![eicar()]).local()),
+        (name::ACCEPT, Case::found(vec![finding("ODD_DATE", Suspicious, Low, 0.5)])),
+    ]
+}
+
+#[test]
+fn every_rule_explains_itself_as_it_did() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy/tests/golden");
+    let mut covered = BTreeSet::new();
+    for (rule, case) in cases() {
+        let verdicts = crate::policy::decide(&case.policy, &case.facts());
+        assert!(verdicts.iter().all(|v| v.rule == rule), "{rule}: decided by {}", verdicts[0].rule);
+        let plan = case.plan(&verdicts);
+        let text = render(&Story {
+            id: case.facts().id,
+            verdicts: &verdicts,
+            recipients: &case.envelope.recipients,
+            fates: &plan.recipients,
+            coverage: &case.coverage,
+            findings: &case.findings,
+        });
+        let file = folder.join(format!("{rule}.txt"));
+        if std::env::var_os("MAILWARD_BLESS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(text, expected, "{}", file.display());
+        covered.insert(rule);
+    }
+    assert_eq!(covered, RULES.iter().map(|r| r.name).collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn recipients_with_different_verdicts_have_their_own_sections() {
+    let case = Case::found(vec![eicar()]);
+    let verdicts = [case.verdict(), Case::default().verdict()];
+    let plan = case.plan(&verdicts);
+    let text = render(&Story {
+        id: case.facts().id,
+        verdicts: &verdicts,
+        recipients: &case.envelope.recipients,
+        fates: &plan.recipients,
+        coverage: &case.coverage,
+        findings: &case.findings,
+    });
+    let short: Vec<_> = text.lines().filter(|l| l.starts_with("verdict") || l.starts_with("for")).collect();
+    assert_eq!(
+        short,
+        [
+            "verdict   reject: malware, score 20.0, by rule malware",
+            "for       a@example.org (quarantine in the end: one answer for all recipients)",
+            "verdict   accept: clean, score 0.0, by rule accept",
+            "for       b@example.org",
+        ]
+    );
+}

@@ -1,0 +1,136 @@
+//! What the tests share: one message that can be changed in all its facts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Facts, Fault, OnFailure, Policy};
+use crate::model::{
+    Category, Coverage, Direction, Envelope, Finding, MailId, Outcome, Plan, Recipient, ReversePath, Scanner,
+    Score, Session, Severity, Skip, Verdict,
+};
+
+mod golden;
+mod planning;
+mod properties;
+mod verdicts;
+
+/// The facts of one message, owned.
+#[derive(Clone, Debug)]
+struct Case {
+    policy: Policy,
+    direction: Direction,
+    session: Session,
+    envelope: Envelope,
+    coverage: Coverage,
+    findings: Vec<Finding>,
+    on_failure: BTreeMap<Scanner, OnFailure>,
+    failures: u32,
+    subject: Option<Vec<u8>>,
+    fault: Option<Fault>,
+}
+
+impl Default for Case {
+    /// A clean message to two recipients that every scanner looked at.
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            direction: Direction::Inbound,
+            session: Session::default(),
+            envelope: envelope(&["<a@example.org>", "<b@example.org>"]),
+            coverage: coverage(&[(Scanner::Mime, Outcome::Clean), (Scanner::Yara, Outcome::Clean)]),
+            findings: Vec::new(),
+            on_failure: BTreeMap::new(),
+            failures: 0,
+            subject: Some(b" Hello".to_vec()),
+            fault: None,
+        }
+    }
+}
+
+impl Case {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            id: MailId::from_parts(1_795_210_591_042, 7),
+            direction: self.direction,
+            session: &self.session,
+            envelope: &self.envelope,
+            coverage: &self.coverage,
+            findings: &self.findings,
+            on_failure: &self.on_failure,
+            failures: self.failures,
+            subject: self.subject.as_deref(),
+            fault: self.fault,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        super::judge(&self.policy, &self.facts())
+    }
+
+    fn plan(&self, verdicts: &[Verdict]) -> Plan {
+        super::plan(&self.policy, &self.facts(), verdicts, Vec::new())
+    }
+
+    fn decide_and_plan(&self) -> Plan {
+        self.plan(&super::decide(&self.policy, &self.facts()))
+    }
+
+    /// With these findings by yara.
+    fn found(findings: Vec<Finding>) -> Self {
+        let coverage = coverage(&[(Scanner::Mime, Outcome::Clean), (Scanner::Yara, Outcome::Found)]);
+        Self { findings, coverage, ..Self::default() }
+    }
+
+    /// With a scanner that did not get through.
+    fn gap(scanner: Scanner, outcome: Outcome) -> Self {
+        let mut case = Self::default();
+        case.coverage.0.insert(scanner, outcome);
+        case
+    }
+
+    fn outbound(mut self) -> Self {
+        self.direction = Direction::Outbound;
+        self
+    }
+
+    fn local(mut self) -> Self {
+        self.session.local_submission = true;
+        self
+    }
+}
+
+fn envelope(recipients: &[&str]) -> Envelope {
+    Envelope {
+        reverse_path: ReversePath(Recipient::new("<s@example.net>")),
+        recipients: recipients.iter().map(|r| Recipient::new(*r)).collect(),
+        ..Envelope::default()
+    }
+}
+
+fn coverage(list: &[(Scanner, Outcome)]) -> Coverage {
+    Coverage(list.iter().cloned().collect())
+}
+
+fn finding(symbol: &str, category: Category, severity: Severity, score: f64) -> Finding {
+    Finding {
+        scanner: Scanner::Yara,
+        symbol: symbol.to_owned(),
+        severity,
+        category,
+        score: Score::new(score),
+        text: format!("{symbol} matched"),
+        location: Some("part 2 (a.zip)".to_owned()),
+    }
+}
+
+fn eicar() -> Finding {
+    finding("Eicar_Test_File", Category::Malware, Severity::Critical, 20.0)
+}
+
+fn timeout() -> Outcome {
+    Outcome::TimedOut(Duration::from_secs(8))
+}
+
+fn too_large() -> Outcome {
+    Outcome::Skipped(Skip::TooLarge)
+}
