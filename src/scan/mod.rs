@@ -7,6 +7,10 @@
 //! **Failures.** A scanner that fails, panics or runs out of time is an [`Outcome`] of its own, never
 //! an absence; what that is worth is the admin's `on_failure`, applied by `policy`.
 
+pub mod mime;
+pub mod run;
+pub mod yara;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -60,6 +64,12 @@ pub trait Scan: Send + Sync {
     /// Looks at a message. Should end by `deadline`; the caller stops waiting then and records a
     /// time-out.
     fn scan(&self, input: Arc<ScanInput>, deadline: Instant) -> BoxFuture<'_, Report>;
+
+    /// Which data it works with – the fingerprint of its rules, the age of its database – for audit
+    /// records; empty if that does not apply.
+    fn version(&self) -> String {
+        String::new()
+    }
 
     /// Whether it works as configured, for `/readyz` and `status`.
     fn health(&self) -> Health {

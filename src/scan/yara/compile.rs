@@ -1,0 +1,218 @@
+//! Makes rule files into a set that scanners can use.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use yara_x::{Compiler, Rules, SourceCode};
+
+use super::error::{BrokenFile, YaraError};
+use super::meta::Facts;
+use super::source::Source;
+use crate::telemetry::spawn::panic_text;
+
+/// Names of the variables that rules may ask for; see `rules/README.md`.
+pub(super) mod variable {
+    /// File name of the part, or empty.
+    pub(in super::super) const PART_NAME: &str = "part_name";
+    /// Media type in lower case; `message/rfc822` for the raw message.
+    pub(in super::super) const PART_TYPE: &str = "part_type";
+    /// Whether the raw message is being looked at.
+    pub(in super::super) const IS_RAW: &str = "is_raw";
+}
+
+/// yara-x's report on one file is cut here.
+const MAX_REPORT: usize = 4_000;
+/// Warnings of yara-x beyond this are dropped.
+const MAX_WARNINGS: usize = 200;
+
+/// Rules that work, and what is known of them.
+pub(super) struct RuleSet {
+    /// Counts up with each set that is put to use.
+    pub(super) generation: u64,
+    pub(super) rules: Rules,
+    pub(super) facts: Facts,
+    /// The files in it.
+    pub(super) sources: Vec<Arc<Source>>,
+    /// Stands for their names and texts in audit records.
+    pub(super) fingerprint: String,
+    /// How many rules can give a finding.
+    pub(super) count: usize,
+    /// Which files should be in it and are not, as a sentence.
+    pub(super) missing: Option<Arc<str>>,
+    /// Meta values that could not be used.
+    pub(super) warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RuleSet({} rules, generation {})", self.count, self.generation)
+    }
+}
+
+/// Twelve hexadecimal digits of a hash over names and texts: the same rules have the same one.
+fn fingerprint(sources: &[Arc<Source>]) -> String {
+    let mut hash = Sha256::new();
+    for source in sources {
+        for part in [source.name.as_bytes(), &source.text[..]] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    HEXLOWER.encode(&hash.finalize()[..6])
+}
+
+/// Compiles all of `sources`, each into a namespace of its own.
+///
+/// # Errors
+/// [`YaraError::Broken`] names every file that yara-x refuses.
+pub(super) fn all(sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
+    let mut compiler = compiler()?;
+    let mut broken = Vec::new();
+    for source in sources {
+        match catch_unwind(AssertUnwindSafe(|| add(&mut compiler, source))) {
+            Ok(Ok(())) => {}
+            Ok(Err(report)) => broken.push(broken_file(source, &report)),
+            // Nothing is known of the compiler after a panic: the others must be tried afresh.
+            Err(cause) => {
+                broken.push(broken_file(source, &format!("yara-x panicked: {}", panic_text(&*cause))));
+                return Err(YaraError::Broken(broken));
+            }
+        }
+    }
+    if !broken.is_empty() {
+        return Err(YaraError::Broken(broken));
+    }
+    for warning in compiler.warnings() {
+        tracing::debug!(code = warning.code(), "yara-x warns: {}", warning.title());
+    }
+    build(compiler, sources)
+}
+
+/// Compiles what can be compiled, and says which files were left out.
+///
+/// # Errors
+/// If not even the rest can be built.
+pub(super) fn good(sources: &[Arc<Source>]) -> Result<(RuleSet, Vec<BrokenFile>), YaraError> {
+    let mut left = sources.to_vec();
+    let mut out: Vec<BrokenFile> = Vec::new();
+    loop {
+        // A file is left out whole: half of its rules may mean something else than all of them.
+        match all(&left) {
+            Ok(set) => return Ok((set, out)),
+            Err(YaraError::Broken(broken)) => {
+                left.retain(|source| !broken.iter().any(|b| b.origin == source.origin));
+                out.extend(broken);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+fn compiler() -> Result<Compiler<'static>, YaraError> {
+    let mut compiler = Compiler::new();
+    // Before the first rule, or it panics. Rules written for YARA 4 rely on it.
+    compiler.relaxed_re_syntax(true);
+    compiler.enable_includes(false);
+    compiler.max_warnings(MAX_WARNINGS);
+    compiler
+        .define_global(variable::PART_NAME, "")
+        .and_then(|c| c.define_global(variable::PART_TYPE, ""))
+        .and_then(|c| c.define_global(variable::IS_RAW, false))
+        .map_err(|e| YaraError::Build(e.to_string()))?;
+    Ok(compiler)
+}
+
+fn add(compiler: &mut Compiler<'_>, source: &Source) -> Result<(), String> {
+    compiler.new_namespace(&source.name);
+    let code = SourceCode::from(source.text.as_slice()).with_origin(source.origin.as_str());
+    compiler.add_source(code).map(|_| ()).map_err(|e| e.to_string())
+}
+
+fn build(compiler: Compiler<'_>, sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
+    // `build` panics where the machine refuses the engine what it needs.
+    let rules = catch_unwind(AssertUnwindSafe(|| compiler.build()))
+        .map_err(|cause| YaraError::Build(panic_text(&*cause).to_owned()))?;
+    let (facts, warnings) = Facts::of(&rules);
+    let count = rules.iter().filter(|r| !r.is_private()).count();
+    Ok(RuleSet {
+        generation: 0,
+        rules,
+        facts,
+        sources: sources.to_vec(),
+        fingerprint: fingerprint(sources),
+        count,
+        missing: None,
+        warnings,
+    })
+}
+
+fn broken_file(source: &Source, report: &str) -> BrokenFile {
+    let report: String = report.chars().take(MAX_REPORT).collect();
+    BrokenFile { origin: source.origin.clone(), report }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str, text: &str) -> Arc<Source> {
+        Arc::new(Source {
+            name: name.into(),
+            origin: format!("/rules/{name}"),
+            text: text.as_bytes().to_vec(),
+        })
+    }
+
+    fn broken(sources: &[Arc<Source>]) -> Vec<String> {
+        good(sources).unwrap().1.into_iter().map(|b| b.origin).collect()
+    }
+
+    #[test]
+    fn a_broken_file_is_left_out_whole_and_reported_with_its_line() {
+        let sources = [
+            source("good.yar", "rule good { condition: true }"),
+            source("half.yar", "rule fine { condition: true }\nrule bad { condition: $a }"),
+        ];
+        let (set, out) = good(&sources).unwrap();
+        assert_eq!(set.rules.iter().map(|r| r.identifier()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(out.len(), 1);
+        assert_eq!(out[0].origin, "/rules/half.yar");
+        assert!(out[0].report.contains("/rules/half.yar:2:"), "{}", out[0].report);
+        assert!(matches!(all(&sources), Err(YaraError::Broken(b)) if b == out));
+    }
+
+    #[test]
+    fn what_rules_must_not_do_is_an_error() {
+        assert_eq!(
+            broken(&[source("a.yar", "include \"/etc/passwd\"\nrule r { condition: true }")]).len(),
+            1
+        );
+        assert_eq!(
+            broken(&[source("a.yar", "import \"console\" rule r { condition: console.log(\"x\") }")]).len(),
+            1
+        );
+        let latin1 = Source {
+            name: "a".into(),
+            origin: "a".into(),
+            text: b"rule r { meta: d = \"\xe4\" condition: true }".into(),
+        };
+        assert_eq!(broken(&[Arc::new(latin1)]), ["a"]);
+    }
+
+    #[test]
+    fn each_file_has_a_namespace_of_its_own() {
+        let rule = "rule same { condition: true }";
+        let set = all(&[source("a.yar", rule), source("sub/a.yar", rule)]).unwrap();
+        let names: Vec<_> = set.rules.iter().map(|r| (r.namespace(), r.identifier())).collect();
+        assert_eq!(names, [("a.yar", "same"), ("sub/a.yar", "same")]);
+    }
+
+    #[test]
+    fn rules_of_yara_4_compile_and_private_ones_are_not_counted() {
+        let text = "private rule p { strings: $a = /\\Rx{y}/ condition: $a } rule q { condition: p }";
+        assert_eq!(all(&[source("a.yar", text)]).unwrap().count, 1);
+        assert_eq!(all(&[]).unwrap().count, 0);
+    }
+}
