@@ -11,9 +11,17 @@ use crate::model::{MailId, Plan};
 use crate::scan::BoxFuture;
 
 pub mod budget;
+pub mod engine;
+mod process;
+pub mod record;
+mod repeat;
+mod telling;
 pub mod transaction;
 
 pub use budget::Budget;
+pub use engine::Engine;
+pub use process::{Process, Shared};
+pub use repeat::Repeats;
 pub use transaction::{Received, Transaction};
 
 /// What was decided about a message, with all effects done.

@@ -7,12 +7,21 @@ use bytes::Bytes;
 use super::budget::{Share, Short};
 use crate::model::{ByteSize, Envelope, Field, Message, Recipient, ReversePath, Session};
 
+/// The most header fields of a message that is taken at all: a table of millions would weigh more than
+/// the message, and forged fields beyond the end of a table could not be removed.
+pub const MAX_FIELDS: usize = 65_536;
+
+/// What holding one recipient costs beside two copies of its bytes.
+const RECIPIENT_COST: usize = 96;
+
 /// One transaction while the MTA is still sending it.
 #[derive(Debug)]
 pub struct Transaction {
     session: Arc<Session>,
     envelope: Envelope,
     share: Share,
+    /// Bytes of the share that are held for recipients.
+    recipient_bytes: usize,
     max: usize,
     raw: Vec<u8>,
     fields: Vec<Field>,
@@ -25,6 +34,8 @@ pub struct Transaction {
 pub enum Fault {
     /// Larger than `limits.message`; the limit in bytes.
     TooLarge(u64),
+    /// More than [`MAX_FIELDS`] header fields.
+    TooManyFields,
     /// The process holds as many bytes of mail as it may.
     NoMemory,
 }
@@ -58,6 +69,7 @@ impl Transaction {
             session,
             envelope: Envelope { reverse_path, parameters, ..Envelope::default() },
             share,
+            recipient_bytes: 0,
             max: max.bytes().min(u32::MAX as usize),
             raw: Vec::new(),
             fields: Vec::new(),
@@ -73,8 +85,19 @@ impl Transaction {
     }
 
     /// RCPT.
-    pub fn recipient(&mut self, recipient: Recipient) {
+    ///
+    /// # Errors
+    /// If recipients take more memory than a message may have, or than is left. This one is not in
+    /// the envelope then, so the MTA must be told not to take it (RFC 5321 §4.5.3.1.10).
+    pub fn recipient(&mut self, recipient: Recipient) -> Result<(), Short> {
+        let cost = 2 * recipient.argument().len() + RECIPIENT_COST;
+        if self.recipient_bytes + cost > self.max {
+            return Err(Short::Bytes);
+        }
+        self.share.take(cost)?;
+        self.recipient_bytes += cost;
         self.envelope.recipients.push(recipient);
+        Ok(())
     }
 
     /// The queue id, when the MTA knows it.
@@ -96,6 +119,9 @@ impl Transaction {
         push_crlf(&mut self.raw, value);
         let value_end = self.raw.len();
         self.raw.extend_from_slice(b"\r\n");
+        if self.fields.len() == MAX_FIELDS {
+            return self.let_go(Fault::TooManyFields);
+        }
         self.fields.push(Field { name: range(start, name_end), value: range(value_start, value_end) });
     }
 
@@ -159,6 +185,8 @@ impl Transaction {
         self.fields = Vec::new();
         self.body = Some(0);
         self.share.give_back_bytes();
+        // The recipients stay. Should others have taken the room in between, they are few bytes.
+        self.share.take(self.recipient_bytes).ok();
     }
 }
 
@@ -211,6 +239,27 @@ mod tests {
         assert_eq!(received.message.body(), b"line\r\nline\r\n");
         assert_eq!(received.message.first("subject").as_deref(), Some("one\ttwo"));
         assert_eq!(received.fault, None);
+    }
+
+    #[test]
+    fn recipients_are_refused_one_by_one_when_they_hold_too_much() {
+        let mut t = transaction(1000);
+        let long = Recipient::new(vec![b'x'; 300]);
+        assert_eq!(t.recipient(long.clone()), Ok(()));
+        assert_eq!(t.recipient(long.clone()), Err(Short::Bytes));
+        assert_eq!(t.recipient(Recipient::new(*b"<a@b>")), Ok(()));
+        assert_eq!(t.finish().envelope.recipients, [long, Recipient::new(*b"<a@b>")]);
+    }
+
+    #[test]
+    fn a_flood_of_fields_is_let_go() {
+        let mut t = transaction(1 << 24);
+        for _ in 0..MAX_FIELDS + 10 {
+            t.header(b"a", b"");
+        }
+        let received = t.finish();
+        assert_eq!(received.fault, Some(Fault::TooManyFields));
+        assert_eq!(received.message.field_count(), 0);
     }
 
     #[test]

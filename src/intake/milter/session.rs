@@ -1,0 +1,71 @@
+//! One connection from its first packet to its last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::dialogue::{Dialogue, Step};
+use super::edits::reply_code;
+use super::eom;
+use super::error::SessionError;
+use super::frame::{Arrival, Wire};
+use super::serve::{Phase, Shared};
+use super::stream::Stream;
+use crate::model::SmtpReply;
+
+/// Serves one connection until the MTA is done, something is wrong, or the daemon stops and no
+/// message is under way.
+pub(super) async fn serve(stream: Stream, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+    let mut wire = Wire::new(stream, shared.patience);
+    let mut dialogue = Dialogue::new(Arc::clone(&shared));
+    let Err(error) = converse(&mut wire, &mut dialogue, &shared, &mut phase).await else { return };
+    shared.note(&error);
+    let (negotiated, inside) = (dialogue.terms().is_some(), !dialogue.is_idle());
+    // What there was of a message takes no room any more.
+    drop(dialogue);
+    if error.can_answer() && negotiated {
+        // Without it the MTA's default action decides, and an admin may have set that to accept.
+        let text = "the mail filter could not follow the mail server, try again later";
+        wire.push(reply_code(&SmtpReply::tempfail(text)));
+        match wire.flush(shared.patience.packet).await {
+            Ok(()) if inside => wire.linger(LINGER).await,
+            Ok(()) => {}
+            Err(error) => tracing::debug!(%error, "the MTA did not take the last reply"),
+        }
+    }
+}
+
+/// How long an MTA may go on sending a message that is tempfailed already.
+const LINGER: Duration = Duration::from_secs(5);
+
+async fn converse(
+    wire: &mut Wire,
+    dialogue: &mut Dialogue,
+    shared: &Arc<Shared>,
+    phase: &mut watch::Receiver<Phase>,
+) -> Result<(), SessionError> {
+    loop {
+        let idle = dialogue.is_idle();
+        if idle && *phase.borrow() != Phase::Serving {
+            return wire.flush(shared.patience.packet).await;
+        }
+        match wire.ready(idle.then_some(&mut *phase)).await? {
+            Arrival::Packet => {}
+            Arrival::Closed if idle => return Ok(()),
+            Arrival::Closed => return Err(SessionError::Gone),
+            Arrival::Draining => return Ok(()),
+        }
+        let Some((command, payload)) = wire.packet() else { continue };
+        match dialogue.take(command, payload)? {
+            Step::Nothing => {}
+            Step::Reply(reply) => wire.push(reply),
+            Step::Judge(received) => {
+                let Some(terms) = dialogue.terms() else { continue };
+                // Boxed, so that a connection that waits does not hold room for a judgement.
+                Box::pin(eom::answer(wire, terms, dialogue.snapshot(), shared, *received)).await?;
+            }
+            Step::End => return Ok(()),
+        }
+    }
+}

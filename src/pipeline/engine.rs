@@ -1,0 +1,196 @@
+//! Looking and judging, without any effect: what the daemon does with each message and what
+//! `mailward scan` does with a file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use super::transaction::{Fault, MAX_FIELDS};
+use crate::mail;
+use crate::model::{
+    Attachment, ByteSize, Direction, Envelope, MailId, Message, Parts, Plan, Scanner, Session, Verdict,
+    part::NotInspected,
+};
+use crate::policy::{self, Facts, OnFailure, Policy};
+use crate::scan::ScanInput;
+use crate::scan::run::{self, Asked, Seen};
+use crate::telemetry::Metrics;
+
+/// Messages up to this size are read on the thread that received them (ADR 9): handing them to
+/// another thread costs more than reading them.
+const READ_IN_PLACE: usize = 64 * 1024;
+
+/// Looks at messages and judges them under one configuration.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    scanners: Vec<Asked>,
+    policy: Policy,
+    metrics: Arc<Metrics>,
+}
+
+/// What the engine takes from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of reading.
+    pub limits: mail::Limits,
+    /// How long one message may take in all.
+    pub deadline: Duration,
+    /// Clients whose mail is outbound.
+    pub own: Vec<IpNet>,
+    /// What it is worth that a scanner failed.
+    pub on_failure: BTreeMap<Scanner, OnFailure>,
+    /// The name under which our Authentication-Results are trusted.
+    pub authserv_id: Option<String>,
+    /// Stands for this configuration in audit records.
+    pub fingerprint: String,
+}
+
+/// A message to be judged, taken apart from where it came.
+#[derive(Debug)]
+pub struct Subject {
+    /// Our id.
+    pub id: MailId,
+    /// Who sent it.
+    pub session: Arc<Session>,
+    /// For whom.
+    pub envelope: Envelope,
+    /// What.
+    pub message: Message,
+    /// Why it is not here whole.
+    pub fault: Option<Fault>,
+    /// Which way it goes.
+    pub direction: Direction,
+}
+
+/// What was seen in a message.
+#[derive(Debug)]
+pub struct Looked {
+    /// The message and its parts.
+    pub input: Arc<ScanInput>,
+    /// What scanners saw.
+    pub seen: Seen,
+    /// Why it is not here whole.
+    pub fault: Option<Fault>,
+    /// Which way it goes.
+    pub direction: Direction,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// One for each recipient, in the envelope's order.
+    pub verdicts: Vec<Verdict>,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+impl Engine {
+    /// An engine that asks `scanners` and judges by `policy`.
+    #[must_use]
+    pub fn new(settings: Settings, scanners: Vec<Asked>, policy: Policy, metrics: Arc<Metrics>) -> Self {
+        Self { settings, scanners, policy, metrics }
+    }
+
+    /// What it was configured with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The policy it judges by.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The scanners it asks.
+    #[must_use]
+    pub fn scanners(&self) -> &[Asked] {
+        &self.scanners
+    }
+
+    /// Which data `scanner` works with: the name of its rule set; empty if it has none or is off.
+    #[must_use]
+    pub fn versions(&self, scanner: Scanner) -> String {
+        let asked = self.scanners.iter().find(|a| a.scan.scanner() == scanner);
+        asked.map(|a| a.scan.version()).unwrap_or_default()
+    }
+
+    /// Which way mail of this session goes: own and authenticated clients send outbound mail.
+    #[must_use]
+    pub fn direction(&self, session: &Session) -> Direction {
+        let own =
+            session.client.addr.ip().is_some_and(|ip| self.settings.own.iter().any(|net| net.contains(&ip)));
+        if own || session.user.is_some() || session.local_submission {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
+    }
+
+    /// Reads the message and asks all scanners.
+    pub async fn look(&self, subject: Subject) -> Looked {
+        let deadline = Instant::now() + self.settings.deadline;
+        let Subject { id, session, envelope, message, fault, direction } = subject;
+        let (parts, attachments) = self.read(&message).await;
+        let input = Arc::new(ScanInput { id, session, envelope, message, parts, attachments });
+        let seen = if fault.is_some() {
+            // There is nothing to look at; the fault itself is judged.
+            Seen::default()
+        } else {
+            run::run(&self.scanners, &input, deadline, &self.metrics).await
+        };
+        Looked { input, seen, fault, direction }
+    }
+
+    async fn read(&self, message: &Message) -> (Parts, Vec<Attachment>) {
+        if message.raw().len() <= READ_IN_PLACE {
+            return read(message, &self.settings.limits);
+        }
+        let (message, limits) = (message.clone(), self.settings.limits.clone());
+        tokio::task::spawn_blocking(move || read(&message, &limits)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "reading a message panicked; it counts as not inspected");
+            (Parts { list: Vec::new(), not_inspected: vec![NotInspected::Unparsable] }, Vec::new())
+        })
+    }
+
+    /// Judges what was seen. Pure: the same for the same `looked` and `failures`, the number of
+    /// times that this very message was put off before.
+    #[must_use]
+    pub fn judge(&self, looked: &Looked, failures: u32) -> Judged {
+        let input = &looked.input;
+        let facts = Facts {
+            id: input.id,
+            direction: looked.direction,
+            session: &input.session,
+            envelope: &input.envelope,
+            coverage: &looked.seen.coverage,
+            findings: &looked.seen.findings,
+            on_failure: &self.settings.on_failure,
+            failures,
+            subject: input.message.values("Subject").next(),
+            fault: looked.fault.map(fault),
+        };
+        let verdicts = policy::decide(&self.policy, &facts);
+        let removals = mail::strip::removals(&input.message, self.settings.authserv_id.as_deref());
+        let plan = policy::plan(&self.policy, &facts, &verdicts, removals);
+        Judged { verdicts, plan }
+    }
+}
+
+fn read(message: &Message, limits: &mail::Limits) -> (Parts, Vec<Attachment>) {
+    let parts = mail::walk(message, limits);
+    let attachments = mail::attachments(&parts);
+    (parts, attachments)
+}
+
+const fn fault(fault: Fault) -> policy::Fault {
+    match fault {
+        Fault::TooLarge(limit) => policy::Fault::TooLarge(ByteSize(limit)),
+        Fault::TooManyFields => policy::Fault::TooManyFields(MAX_FIELDS),
+        Fault::NoMemory => policy::Fault::NoMemory,
+    }
+}

@@ -1,0 +1,226 @@
+//! The life of one message in the daemon: look, judge, then the effects in their order, then the
+//! answer. The order is the promise: quarantine, audit, metrics, log line, answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::{Engine, Judged, Looked, Subject};
+use super::repeat::Repeats;
+use super::{Decision, Judge, Received, record, telling};
+use crate::audit::{Audit, Entry, QuarantineEvent, Sync};
+use crate::model::{
+    Answer, Direction, Disposition, Envelope, MailId, Message, Plan, Session, SmtpReply, Timestamp,
+};
+use crate::quarantine::{NewEntry, Quarantine, Stored};
+use crate::scan::BoxFuture;
+use crate::telemetry::{Clock, Metrics};
+
+/// What stays the same when the configuration is read again.
+#[derive(Debug)]
+pub struct Shared {
+    /// The record of what was judged.
+    pub audit: Arc<Audit>,
+    /// What was held.
+    pub quarantine: Arc<Quarantine>,
+    /// Messages that failed before.
+    pub repeats: Repeats,
+    /// The time.
+    pub clock: Clock,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Judges messages under one configuration and does the effects.
+#[derive(Debug)]
+pub struct Process {
+    engine: Engine,
+    shared: Arc<Shared>,
+}
+
+impl Process {
+    /// Judges by `engine`; secures in `shared`.
+    #[must_use]
+    pub const fn new(engine: Engine, shared: Arc<Shared>) -> Self {
+        Self { engine, shared }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    async fn process(&self, received: Received) -> Decision {
+        let started = Instant::now();
+        let time = self.shared.clock.now();
+        let Received { session, envelope, message, fault, share: _share } = received;
+        let Ok(id) = self.shared.clock.mail_id() else {
+            tracing::error!("the machine gives no random numbers; mail is put off");
+            let id = MailId::from_parts(time.millis(), 0);
+            return Decision { id, plan: put_off(id, "no id can be made", &envelope) };
+        };
+        let direction = self.direction(&session, &message);
+        let subject = Subject { id, session, envelope, message, fault, direction };
+        let looked = Arc::new(self.engine.look(subject).await);
+        let judged = self.judge(&looked).await;
+        let (decision, judged) = self.secure(id, time, &looked, judged).await;
+        telling::tell(&self.shared.metrics, &looked, &judged, started.elapsed());
+        decision
+    }
+
+    /// Mail from sendmail(1) is our own and outbound, unless we judged it before: then the queue was
+    /// run again (`postsuper -r`), and it must not lose its headers.
+    fn direction(&self, session: &Session, message: &Message) -> Direction {
+        if !session.local_submission {
+            return self.engine.direction(session);
+        }
+        let known = message
+            .first("X-Mailward-Id")
+            .and_then(|id| id.parse::<MailId>().ok())
+            .is_some_and(|id| matches!(self.shared.audit.find(id), Ok(Some(_))));
+        if known { Direction::Inbound } else { Direction::Outbound }
+    }
+
+    /// Judges; a message that would be put off is counted, and judged again knowing how often.
+    async fn judge(&self, looked: &Looked) -> Judged {
+        let judged = self.engine.judge(looked, 0);
+        let put_off = judged.verdicts.iter().any(|v| v.disposition == Disposition::Tempfail);
+        if !put_off || looked.fault.is_some() {
+            return judged;
+        }
+        let (raw, path) = (looked.input.message.raw().clone(), looked.input.envelope.reverse_path.clone());
+        let shared = Arc::clone(&self.shared);
+        let counted =
+            tokio::task::spawn_blocking(move || shared.repeats.count(&raw, &path, shared.clock.now()));
+        match counted.await {
+            Ok(Ok(times)) => self.engine.judge(looked, times),
+            Ok(Err(error)) => {
+                tracing::error!(id = %looked.input.id, %error, "a failed message could not be counted");
+                judged
+            }
+            Err(error) => {
+                tracing::error!(id = %looked.input.id, %error, "counting a failed message panicked");
+                judged
+            }
+        }
+    }
+
+    /// Quarantine, then audit. If either cannot be written, nothing was promised: tempfail.
+    async fn secure(
+        &self,
+        id: MailId,
+        time: Timestamp,
+        looked: &Arc<Looked>,
+        mut judged: Judged,
+    ) -> (Decision, Judged) {
+        let mut held: Option<Stored> = None;
+        if judged.plan.quarantine.is_some() {
+            match self.hold(id, looked, &judged).await {
+                Ok(stored) => held = Some(stored),
+                Err(error) => {
+                    tracing::error!(%id, error, "a message could not be quarantined; it is put off");
+                    judged.plan = put_off(id, "the quarantine cannot be written", &looked.input.envelope);
+                }
+            }
+        }
+        let told = !matches!(judged.plan.answer, Answer::Accept) || held.is_some();
+        let record = record::of(id, time, looked, &judged, held.as_ref(), &self.engine);
+        // An id that somebody is told must be found again, whatever happens to the machine.
+        let sync = if told { Sync::Now } else { Sync::Soon };
+        if let Err(error) = self.shared.audit.append(Entry::Judged(Box::new(record)), sync).await {
+            tracing::error!(%id, %error, "the audit journal cannot be written; mail is put off");
+            judged.plan = put_off(id, "the audit journal cannot be written", &looked.input.envelope);
+        } else if let Some(stored) = held {
+            self.note_stored(id, &stored, time).await;
+        }
+        (Decision { id, plan: judged.plan.clone() }, judged)
+    }
+
+    /// Stores the copy that the plan asks for.
+    async fn hold(&self, id: MailId, looked: &Arc<Looked>, judged: &Judged) -> Result<Stored, String> {
+        let Some(order) = judged.plan.quarantine.clone() else {
+            return Err("nothing is to be held".to_owned());
+        };
+        let verdict = order.recipients.iter().find_map(|i| judged.verdicts.get(*i)).cloned();
+        let Some(verdict) = verdict else {
+            return Err("the plan names no recipient to hold it for".to_owned());
+        };
+        let (quarantine, looked) = (Arc::clone(&self.shared.quarantine), Arc::clone(looked));
+        let stored = tokio::task::spawn_blocking(move || {
+            let input = &looked.input;
+            let (from, subject) = (record::field(input, "From"), record::field(input, "Subject"));
+            quarantine.store(&NewEntry {
+                id,
+                category: order.category,
+                score: verdict.score,
+                rule: &verdict.rule,
+                reason: &order.reason,
+                session: &input.session,
+                envelope: &input.envelope,
+                recipients: &order.recipients,
+                message: &input.message,
+                from: from.as_deref().unwrap_or_default(),
+                subject: subject.as_deref().unwrap_or_default(),
+                coverage: &looked.seen.coverage,
+                findings: &looked.seen.findings,
+            })
+        });
+        match stored.await {
+            Ok(Ok(stored)) => Ok(stored),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(format!("storing it panicked: {error}")),
+        }
+    }
+
+    /// Lines of their own for what storing did to other entries: a message that came again belongs to
+    /// the entry that holds it already, and older ones may have had to go.
+    async fn note_stored(&self, id: MailId, stored: &Stored, time: Timestamp) {
+        let mut entries = Vec::new();
+        if !stored.fresh {
+            entries.push(Entry::Quarantine {
+                id: stored.id,
+                what: QuarantineEvent::Repeated,
+                by: "sender".to_owned(),
+                time,
+                detail: format!("attempt {} came as {id}", stored.attempts),
+            });
+        }
+        entries.extend(stored.expired.iter().map(|gone| Entry::Quarantine {
+            id: gone.id,
+            what: QuarantineEvent::Expired,
+            by: "retention".to_owned(),
+            time,
+            detail: gone.why.name().to_owned(),
+        }));
+        for entry in entries {
+            if let Err(error) = self.shared.audit.append(entry, Sync::Soon).await {
+                // The message's own record says where it is held; these lines are for convenience.
+                tracing::warn!(%id, %error, "what storing a message did could not be noted in the audit journal");
+            }
+        }
+    }
+}
+
+impl Judge for Process {
+    fn judge(&self, received: Received) -> BoxFuture<'_, Decision> {
+        Box::pin(self.process(received))
+    }
+
+    fn answered(&self, id: MailId, reached: bool) {
+        if !reached {
+            self.shared.metrics.answers_lost.inc();
+            tracing::warn!(%id, "the MTA was gone before it had the answer; the sender will try again");
+        }
+        self.shared.audit.note_answered(id, reached);
+    }
+}
+
+/// Not now, and nothing was kept.
+fn put_off(id: MailId, why: &str, envelope: &Envelope) -> Plan {
+    Plan {
+        quarantine: None,
+        actions: Vec::new(),
+        answer: Answer::Tempfail(SmtpReply::tempfail(&format!("{why}, please try again later (id {id})"))),
+        recipients: vec![Disposition::Tempfail; envelope.recipients.len()],
+    }
+}

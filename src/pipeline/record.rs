@@ -1,0 +1,60 @@
+//! Makes the audit record of a judged message: all that is needed to explain it later, no body text.
+
+use std::time::Duration;
+
+use super::engine::{Engine, Judged, Looked};
+use crate::audit::{MessageFacts, PlanSummary, Record, SharedVerdict};
+use crate::mail;
+use crate::model::{MailId, Scanner, Timestamp};
+use crate::quarantine::Stored;
+use crate::scan::ScanInput;
+
+/// The record of one message.
+#[must_use]
+pub fn of(
+    id: MailId,
+    time: Timestamp,
+    looked: &Looked,
+    judged: &Judged,
+    held: Option<&Stored>,
+    engine: &Engine,
+) -> Record {
+    let input = &looked.input;
+    Record {
+        id,
+        time,
+        direction: looked.direction,
+        session: (*input.session).clone(),
+        envelope: input.envelope.clone(),
+        message: MessageFacts {
+            size: input.message.raw().len() as u64,
+            message_id: input.message.first("Message-ID"),
+            from: field(input, "From"),
+            subject: field(input, "Subject"),
+            sha256: None,
+        },
+        attachments: input.attachments.clone(),
+        not_inspected: input.parts.not_inspected.clone(),
+        coverage: looked.seen.coverage.clone(),
+        elapsed_ms: looked.seen.took.iter().map(|(scanner, took)| (*scanner, millis(*took))).collect(),
+        findings: looked.seen.findings.clone(),
+        verdicts: SharedVerdict::group(&judged.verdicts),
+        plan: PlanSummary::from(&judged.plan),
+        quarantine: held.map(|stored| stored.id),
+        policy: engine.settings().fingerprint.clone(),
+        rules: engine.versions(Scanner::Yara),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        left_out: Vec::new(),
+    }
+}
+
+/// The first field called `name`, encoded words decoded (RFC 2047).
+#[must_use]
+pub fn field(input: &ScanInput, name: &str) -> Option<String> {
+    input.message.values(name).next().map(mail::header::decode_words)
+}
+
+/// Milliseconds with three decimals.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
+}
