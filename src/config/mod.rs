@@ -1,1 +1,215 @@
-//! To come.
+//! `mailward.toml`: every error at once, each with file, line, caret and hint.
+//!
+//! **Contract.** [`Config::load`] reads one file and gives a [`Config`] in which every value is valid
+//! and no two contradict each other, or all that is wrong. Nothing is guessed: an unknown key is an
+//! error, a length of time or a size needs its unit, a secret stands elsewhere ([`Secret`]). The
+//! value is immutable; a reload makes a new one. What a section means belongs to the module that owns
+//! it; here it is read, and held against the other sections.
+//!
+//! **Failures.** [`ConfigErrors`] prints the whole report. A file that cannot be read, is too large, is
+//! no text or no TOML is such a report as well; any bytes may be given. What can be used but should be
+//! known is a warning in [`Loaded`], above all a section whose work this version cannot do yet.
+//!
+//! **A section is added** by one field below; its type needs `Deserialize` with `deny_unknown_fields`
+//! and `default`, `Serialize` and `Default`. `conf/mailward.toml` must then explain its keys: a test
+//! names each that is missing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use address::{DnsServer, HttpServer, Listen, Server, Url};
+pub use authserv::AuthservId;
+pub use feed::{Feed, Format};
+pub use problem::{ConfigErrors, Level, Problem};
+pub use scanners::{AuthScanner, Clamd, Mime, OnFailure, Rspamd, Scanners, Terms, Urls};
+pub use secret::{Secret, SecretError, SecretText};
+pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
+
+mod address;
+mod authserv;
+mod check;
+mod cidr;
+mod document;
+mod feed;
+mod problem;
+mod read;
+mod reword;
+mod scanners;
+mod secret;
+mod sections;
+mod source;
+#[cfg(test)]
+mod tests;
+
+/// Where the configuration is unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/mailward/mailward.toml";
+
+/// A section whose module is not in the tree yet: anything is taken.
+pub type Awaited = toml::Table;
+
+/// The configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the database, the audit journal, the feeds and by default the quarantine are.
+    pub state_dir: PathBuf,
+    /// `[milter]`.
+    pub milter: crate::intake::milter::Config,
+    /// `[network]`.
+    pub network: Network,
+    /// `[lmtp]`; absent: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmtp: Option<Lmtp>,
+    /// `[dns]`.
+    pub dns: Dns,
+    /// `[auth]`.
+    pub auth: Auth,
+    /// `[scanner.NAME]`.
+    pub scanner: Scanners,
+    /// `[feed.NAME]`.
+    pub feed: BTreeMap<String, Feed>,
+    /// `[policy]`.
+    pub policy: crate::policy::Config,
+    /// `[quarantine]`.
+    pub quarantine: crate::quarantine::Config,
+    /// `[audit]`.
+    pub audit: crate::audit::Config,
+    /// `[store]`.
+    pub store: crate::store::Config,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[admin]`.
+    pub admin: crate::admin::Config,
+    /// `[log]`.
+    pub log: crate::telemetry::log::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/var/lib/mailward"),
+            milter: Default::default(),
+            network: Network::default(),
+            lmtp: None,
+            dns: Dns::default(),
+            auth: Auth::default(),
+            scanner: Scanners::default(),
+            feed: BTreeMap::new(),
+            policy: Default::default(),
+            quarantine: Default::default(),
+            audit: Default::default(),
+            store: Default::default(),
+            limits: Limits::default(),
+            admin: crate::admin::Config::default(),
+            log: Default::default(),
+        }
+    }
+}
+
+/// A configuration that can be used.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What should be known, in the order of the file.
+    pub warnings: Vec<Problem>,
+    /// Where it was read; `None`: there is no file, and this is what holds without one.
+    pub file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file at `path`, or at [`DEFAULT_PATH`]. Only where no path is given and nothing is at
+    /// the default one, the embedded defaults hold.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, at once.
+    pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+        Self::load_or(path, Path::new(DEFAULT_PATH))
+    }
+
+    fn load_or(path: Option<&Path>, default: &Path) -> Result<Loaded, ConfigErrors> {
+        let is_absent = |path: &Path| {
+            // A link to nowhere is not nothing.
+            std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+        };
+        match path {
+            None if is_absent(default) => {
+                Ok(Loaded { config: Self::default(), warnings: Vec::new(), file: None })
+            }
+            path => Self::from_source(&source::Source::read(path.unwrap_or(default))?),
+        }
+    }
+
+    /// Takes `bytes` as a configuration that is called `name` in what is said of it.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn parse(name: &Path, bytes: &[u8]) -> Result<Loaded, ConfigErrors> {
+        Self::from_source(&source::Source::from_bytes(name, bytes)?)
+    }
+
+    fn from_source(source: &source::Source) -> Result<Loaded, ConfigErrors> {
+        let mut problems = problem::Problems::new(source);
+        let mut config = Self::default();
+        if let Some(table) = document::parse(source, &mut problems) {
+            let reference = toml::Table::try_from(Self::reference()).unwrap_or_default();
+            if let Some(read) = read::read::<Self>(table, &reference, &mut problems) {
+                config = check::check(read, &mut problems);
+            }
+        }
+        let warnings = problems.finish()?;
+        Ok(Loaded { config, warnings, file: Some(source.name.clone()) })
+    }
+
+    /// Every section there is, with its defaults: what `conf/mailward.toml` shows.
+    fn reference() -> Self {
+        let urlhaus = Url::of_default("https://urlhaus.abuse.ch/downloads/csv_online/");
+        Self {
+            lmtp: Some(Lmtp::default()),
+            scanner: Scanners {
+                auth: Some(AuthScanner::default()),
+                clamd: Some(Clamd::default()),
+                rspamd: Some(Rspamd::default()),
+                urls: Some(Urls::default()),
+                ..Scanners::default()
+            },
+            feed: BTreeMap::from([("urlhaus".to_owned(), Feed::new(Format::UrlhausCsv, urlhaus))]),
+            ..Self::default()
+        }
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn db_dir(&self) -> PathBuf {
+        self.state_dir.join("db")
+    }
+
+    /// Where the audit journal is.
+    #[must_use]
+    pub fn audit_dir(&self) -> PathBuf {
+        self.state_dir.join("audit")
+    }
+
+    /// Where feeds are kept between fetches.
+    #[must_use]
+    pub fn feeds_dir(&self) -> PathBuf {
+        self.state_dir.join("feeds")
+    }
+
+    /// Every secret, with the key that names it.
+    fn secrets(&self) -> Vec<(String, &Secret)> {
+        let mut secrets: Vec<_> = self
+            .feed
+            .iter()
+            .filter(|(_, feed)| feed.enabled)
+            .filter_map(|(name, feed)| Some((format!("feed.{name}.auth_key"), feed.auth_key.as_ref()?)))
+            .collect();
+        let rspamd = self.scanner.rspamd.as_ref().filter(|rspamd| rspamd.enabled);
+        secrets.extend(
+            rspamd.and_then(|r| r.password.as_ref()).map(|s| ("scanner.rspamd.password".to_owned(), s)),
+        );
+        secrets
+    }
+}

@@ -1,0 +1,445 @@
+//! What no section can know alone: contradictions between values, and what this version cannot do.
+//!
+//! Values are looked up by their path in the effective configuration, so that a check does not need
+//! the types of the modules that own them; a test holds that every path named here exists. Nothing is
+//! said about a value that was at fault already.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::problem::Problems;
+use super::read::Read;
+use super::{Config, Listen, document};
+use crate::model::{ByteSize, Span};
+
+/// Sections and keys whose work this version cannot do, with what therefore does not happen. A line goes
+/// when the work is there. `*` stands for each key.
+const NOT_YET: &[(&str, &str)] = &[
+    ("lmtp", "nothing listens there"),
+    ("dns.*", "no DNS question is asked"),
+    ("scanner.auth", "SPF, DKIM, DMARC and ARC are not looked at"),
+    ("scanner.clamd", "clamd is not asked"),
+    ("scanner.rspamd", "rspamd is not asked"),
+    ("scanner.urls", "links are not looked at"),
+    ("feed.*", "it is not fetched"),
+];
+
+/// Must begin with `/`.
+pub(super) const PATHS: &[&str] = &["state_dir", "quarantine.path", "scanner.yara.rules"];
+
+/// Must not be zero.
+pub(super) const POSITIVE: &[&str] = &[
+    "dns.timeout",
+    "dns.attempts",
+    "scanner.*.timeout",
+    "scanner.*.max_size",
+    "feed.*.refresh",
+    "feed.*.max_size",
+    "limits.message",
+    "limits.messages",
+    "limits.held",
+    "limits.deadline",
+];
+
+/// Where something listens.
+pub(super) const LISTENERS: &[&str] = &["milter.listen", "lmtp.listen", "admin.listen"];
+
+/// `milter_content_timeout`, postconf(5).
+const POSTFIX_WAITS: Span = Span::seconds(300);
+/// RFC 5321 §4.5.3.2.6: a client waits ten minutes for the reply to the end of its message.
+const SENDERS_WAIT: Span = Span::seconds(600);
+/// `DefaultTimeoutStopSec`, systemd-system.conf(5).
+const SYSTEMD_WAITS: Span = Span::seconds(90);
+/// Offsets in a message are 32 bits wide.
+const LARGEST_MESSAGE: ByteSize = ByteSize(2 << 30);
+
+/// Reports what contradicts what, and completes what follows from other values.
+pub(super) fn check(read: Read<'_, Config>, problems: &mut Problems<'_>) -> Config {
+    let mut config = read.value;
+    if document::look_up(&read.table, "quarantine.path").is_none() {
+        config.quarantine.path = config.state_dir.join("quarantine");
+    }
+    let effective = match toml::Table::try_from(&config) {
+        Ok(effective) => effective,
+        Err(e) => {
+            problems.error(None, format!("a value cannot be written as TOML: {e}"));
+            return config;
+        }
+    };
+    let mut checks = Checks { table: &read.table, effective: &effective, lost: &read.lost, problems };
+    checks.paths();
+    checks.positive();
+    checks.times();
+    checks.sizes();
+    checks.listeners();
+    checks.networks(&config);
+    checks.feeds();
+    checks.quarantine();
+    checks.secrets(&config);
+    checks.owners(&config);
+    checks.modules(&config);
+    checks.not_yet();
+    config
+}
+
+struct Checks<'a, 'p> {
+    /// The file.
+    table: &'a DeTable<'a>,
+    /// What holds: the file over the defaults.
+    effective: &'a toml::Table,
+    /// What was in the file and at fault.
+    lost: &'a [String],
+    problems: &'a mut Problems<'p>,
+}
+
+/// A value that holds, and where the file says so; `None` if it is a default.
+struct Held<'a> {
+    path: String,
+    value: &'a toml::Value,
+    place: Option<Range<usize>>,
+}
+
+impl Held<'_> {
+    fn span(&self) -> Option<Span> {
+        self.value.as_str()?.parse().ok()
+    }
+
+    fn size(&self) -> Option<ByteSize> {
+        self.value.as_str()?.parse().ok()
+    }
+
+    /// `` `timeout` in [scanner.clamd] ``.
+    fn name(&self) -> String {
+        named(&self.path)
+    }
+
+    /// The texts in it: itself, or its elements.
+    fn texts(&self) -> Vec<&str> {
+        match self.value {
+            toml::Value::String(text) => vec![text],
+            toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl<'a> Checks<'a, '_> {
+    /// The values at `pattern`, where `*` stands for each key of a table; without what was at fault.
+    fn all(&self, pattern: &str) -> Vec<Held<'a>> {
+        let effective = self.effective;
+        values(effective, pattern)
+            .into_iter()
+            .filter(|(path, _)| !self.is_lost(path))
+            .map(|(path, value)| {
+                let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+                Held { path, value, place }
+            })
+            .collect()
+    }
+
+    fn one(&self, path: &str) -> Option<Held<'a>> {
+        self.all(path).pop()
+    }
+
+    fn is_lost(&self, path: &str) -> bool {
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.lost.iter().any(|lost| within(path, lost) || within(lost, path))
+    }
+
+    fn paths(&mut self) {
+        for held in PATHS.iter().flat_map(|pattern| self.all(pattern)).collect::<Vec<_>>() {
+            for path in held.texts().into_iter().filter(|path| !Path::new(path).is_absolute()) {
+                self.problems
+                    .error(
+                        held.place.clone(),
+                        format!("{}: the path {path:?} must begin with /", held.name()),
+                    )
+                    .help("a service has no directory of its own from which a path could lead on");
+            }
+        }
+    }
+
+    fn positive(&mut self) {
+        for held in POSITIVE.iter().flat_map(|pattern| self.all(pattern)).collect::<Vec<_>>() {
+            let zero = match held.value {
+                toml::Value::Integer(n) => *n == 0,
+                _ => held.span() == Some(Span::default()) || held.size() == Some(ByteSize(0)),
+            };
+            if zero {
+                self.problems
+                    .error(held.place.clone(), format!("{} must be more than nothing", held.name()))
+                    .help("to turn a scanner or a feed off write `enabled = false`");
+            }
+        }
+    }
+
+    fn times(&mut self) {
+        let Some(deadline) = self.one("limits.deadline") else { return };
+        let Some(whole) = deadline.span() else { return };
+        for held in self.all("scanner.*.timeout") {
+            // A default is cut to the deadline; what was written is meant.
+            if let Some(own) = held.span().filter(|own| held.place.is_some() && *own > whole) {
+                self.problems
+                    .error(
+                        held.place.clone(),
+                        format!("{} is {own}, longer than a whole message may take: {whole}", held.name()),
+                    )
+                    .help("lower it, or raise `deadline` in [limits]");
+            }
+        }
+        let name = deadline.name();
+        if whole >= SENDERS_WAIT {
+            self.problems
+                .error(
+                    deadline.place,
+                    format!("{name} is {whole}, and a sender waits {SENDERS_WAIT} at most"),
+                )
+                .help("a sender that gave up sends again: the mail would come twice, or never");
+        } else if whole >= POSTFIX_WAITS {
+            self.problems
+                .warning(
+                    deadline.place,
+                    format!("{name} is {whole}; Postfix waits {POSTFIX_WAITS} (milter_content_timeout)"),
+                )
+                .help("stay well below, or raise milter_content_timeout; senders give up sooner than that");
+        }
+        let drain = self.one("limits.drain");
+        if let Some(drain) = drain.filter(|drain| drain.span().is_some_and(|span| span > SYSTEMD_WAITS)) {
+            let name = drain.name();
+            self.problems
+                .warning(
+                    drain.place,
+                    format!("{name} is longer than systemd waits for a stop: {SYSTEMD_WAITS}"),
+                )
+                .help("raise TimeoutStopSec in the unit, or mail in work is cut");
+        }
+    }
+
+    fn sizes(&mut self) {
+        let (message, held) = (self.one("limits.message"), self.one("limits.held"));
+        let Some(message) = message else { return };
+        let Some(one) = message.size() else { return };
+        if one > LARGEST_MESSAGE {
+            let name = message.name();
+            self.problems.error(message.place, format!("{name} is {one}; the most is {LARGEST_MESSAGE}"));
+            return;
+        }
+        let Some(held) = held else { return };
+        let Some(all) = held.size().filter(|all| *all < one) else { return };
+        let place = held.place.clone().or_else(|| message.place.clone());
+        self.problems
+            .error(place, format!("{} is {all}, less than one message may have: {one}", held.name()))
+            .help("the largest message would never get through");
+    }
+
+    fn listeners(&mut self) {
+        let mut taken: Vec<(Listen, String, Option<Range<usize>>)> = Vec::new();
+        let lmtp_is_off = self.one("lmtp.enabled").is_some_and(|on| on.value.as_bool() == Some(false));
+        for held in LISTENERS.iter().flat_map(|path| self.all(path)).collect::<Vec<_>>() {
+            if lmtp_is_off && held.path.starts_with("lmtp.") {
+                continue;
+            }
+            for (i, text) in held.texts().into_iter().enumerate() {
+                let Ok(listen) = text.parse::<Listen>() else { continue };
+                let place = self.element(&held.path, i).or_else(|| held.place.clone());
+                if let Some((_, other, first)) = taken.iter().find(|(other, ..)| collide(other, &listen)) {
+                    let message = format!("{} says {text:?}, and so does {other}", held.name());
+                    self.problems.error(place.clone().or_else(|| first.clone()), message);
+                }
+                taken.push((listen, held.name(), place));
+            }
+        }
+        let Some(relay) = self.one("lmtp.relay").filter(|_| !lmtp_is_off) else { return };
+        let Some(next) = relay.texts().first().copied().map(str::to_owned) else { return };
+        let next = next.replacen("tcp:", "inet:", 1).parse::<Listen>();
+        let own = taken.iter().find(|(own, ..)| next.as_ref().is_ok_and(|next| collide(own, next)));
+        let Some((_, other, _)) = own else { return };
+        let name = relay.name();
+        self.problems
+            .error(relay.place, format!("{name} is our own address, {other}"))
+            .help("mail would go round for ever; give the server that delivers it");
+    }
+
+    /// The place of one element of a list.
+    fn element(&self, path: &str, index: usize) -> Option<Range<usize>> {
+        let (_, value) = document::look_up(self.table, path)?;
+        value.get_ref().as_array()?.get(index).map(toml::Spanned::span)
+    }
+
+    fn networks(&mut self, config: &Config) {
+        if self.is_lost("network.own") || self.is_lost("network.trusted_relays") {
+            return;
+        }
+        let own: HashSet<_> = config.network.own.iter().collect();
+        let relays = config.network.trusted_relays.iter().enumerate();
+        for (i, net) in relays.filter(|(_, net)| own.contains(net)) {
+            let place = self.element("network.trusted_relays", i);
+            self.problems
+                .error(place, format!("{net} is in `own` and in `trusted_relays` of [network]"))
+                .help("mail from there is either ours going out, or somebody's coming in");
+        }
+    }
+
+    fn feeds(&mut self) {
+        for (key, _) in
+            self.table.get("feed").and_then(|feed| feed.get_ref().as_table()).into_iter().flatten()
+        {
+            let name = key.get_ref();
+            let bytes_are_good =
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+            if name.is_empty() || name.len() > 40 || !bytes_are_good {
+                self.problems.error(Some(key.span()), format!("a feed cannot be called {name:?}")).help(
+                    "the name becomes part of file names and metrics: a-z, 0-9, - and _, at most 40 of them",
+                );
+            }
+        }
+        for held in self.all("feed.*.refresh") {
+            let hasty = held.span().is_some_and(|span| span > Span::default() && span < Span::seconds(300));
+            if hasty {
+                let name = held.name();
+                self.problems
+                    .warning(held.place, format!("{name} is less than 5m"))
+                    .help("most publishers lock out who asks more often");
+            }
+        }
+    }
+
+    fn owners(&mut self, config: &Config) {
+        for (path, sentence) in said_by_owners(config) {
+            if let Some(held) = self.one(&path) {
+                let section = path.rsplit_once('.').map_or("", |(section, _)| section);
+                self.problems.error(held.place, format!("[{section}] {sentence}"));
+            }
+        }
+    }
+
+    fn quarantine(&mut self) {
+        let (Some(path), Some(state)) = (self.one("quarantine.path"), self.one("state_dir")) else { return };
+        let (Some(at), Some(state)) = (path.value.as_str(), state.value.as_str()) else { return };
+        let (at, state) = (Path::new(at), Path::new(state));
+        let ours = ["db", "audit", "feeds"].iter().find(|d| at.starts_with(state.join(d)));
+        if at == state || ours.is_some() {
+            let name = path.name();
+            self.problems
+                .error(path.place, format!("{name} is a directory that mailward keeps other things in"))
+                .help("give it one of its own, as in \"/var/lib/mailward/quarantine\"");
+        }
+    }
+
+    /// What the modules say of their own sections.
+    fn modules(&mut self, config: &Config) {
+        let mut faults: Vec<(String, String)> = Vec::new();
+        for (key, sentence) in config.milter.faults() {
+            faults.push((format!("milter.{key}"), format!("milter.{key} {sentence}")));
+        }
+        if let Err(errors) = crate::policy::Policy::new(&config.policy) {
+            faults.extend(errors.iter().map(|e| (format!("policy.{}", e.key()), format!("policy.{e}"))));
+        }
+        let named = |sentence: &String| sentence.split_whitespace().next().unwrap_or_default().to_owned();
+        faults.extend(config.quarantine.faults().into_iter().map(|s| (named(&s), s)));
+        faults.extend(config.scanner.yara.faults().into_iter().map(|s| (named(&s), s)));
+        for (path, sentence) in faults {
+            let section = path.split('.').next().unwrap_or_default();
+            if self.lost.iter().any(|lost| lost.starts_with(section)) {
+                continue;
+            }
+            let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+            self.problems.error(place, sentence);
+        }
+    }
+
+    fn secrets(&mut self, config: &Config) {
+        for (path, secret) in config.secrets() {
+            let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+            match secret.probe() {
+                Ok(None) => {}
+                Ok(Some(doubt)) => {
+                    self.problems.warning(place, doubt);
+                }
+                Err(e) => {
+                    self.problems.error(place, e.to_string());
+                }
+            }
+        }
+    }
+
+    fn not_yet(&mut self) {
+        for (pattern, what) in NOT_YET {
+            for (path, value) in values(self.effective, pattern) {
+                let Some((key, _)) = document::look_up(self.table, &path) else { continue };
+                if value.get("enabled").and_then(toml::Value::as_bool) == Some(false) {
+                    continue;
+                }
+                let section = value.is_table();
+                let name = if section { format!("[{path}]") } else { named(&path) };
+                let problem = self
+                    .problems
+                    .warning(Some(key), format!("{name} is not available in this version: {what}"));
+                if section {
+                    problem.help("take the section out, or write `enabled = false` in it");
+                }
+            }
+        }
+    }
+}
+
+/// What modules say of their own sections: the path of a key, and a sentence.
+fn said_by_owners(config: &Config) -> Vec<(String, String)> {
+    let log = log_level(&config.log.level).map(|sentence| ("log.level".to_owned(), sentence));
+    log.into_iter().collect()
+    // Plug in: .chain(Policy::new(&config.policy).err().into_iter().flatten().map(|e| (format!("policy.{}", e.key()), e.to_string())))
+}
+
+/// What is wrong with a log filter.
+fn log_level(level: &str) -> Option<String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    if let Err(e) = tracing_subscriber::EnvFilter::try_new(level) {
+        return Some(format!("level = {level:?} is no level and no filter: {e}"));
+    }
+    // A word that is no level is taken for a target, and then nothing is logged at all.
+    let mut words = level.split(',').map(str::trim).filter(|word| !word.contains(['=', ':', '[']));
+    let word = words.find(|word| !LEVELS.iter().any(|l| l.eq_ignore_ascii_case(word)))?;
+    Some(format!(
+        "level: {word:?} is no level; write one of {}, or a filter such as \"info,mailward::intake=debug\"",
+        LEVELS.join(", ")
+    ))
+}
+
+/// `` `timeout` in [scanner.clamd] ``.
+fn named(path: &str) -> String {
+    let way: Vec<_> = path.split('.').map(|key| document::Step::Key(key.to_owned())).collect();
+    document::name(&way, &document::Kind::List)
+}
+
+/// Whether one of two sockets would keep the other from listening.
+fn collide(a: &Listen, b: &Listen) -> bool {
+    // :: takes IPv4 as well, 0.0.0.0 nothing of IPv6.
+    let covers = |a: &SocketAddr, b: &SocketAddr| a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4());
+    match (a, b) {
+        (Listen::Inet(a), Listen::Inet(b)) => {
+            a.port() == b.port() && (a.ip() == b.ip() || covers(a, b) || covers(b, a))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// The values at `pattern`, with their paths; `*` stands for each key of a table.
+pub(super) fn values<'t>(table: &'t toml::Table, pattern: &str) -> Vec<(String, &'t toml::Value)> {
+    let (first, rest) = pattern.split_once('.').map_or((pattern, None), |(first, rest)| (first, Some(rest)));
+    let here = table.iter().filter(|(key, _)| first == "*" || *key == first);
+    match rest {
+        None => here.map(|(key, value)| (key.clone(), value)).collect(),
+        Some(rest) => here
+            .filter_map(|(key, value)| Some((key, value.as_table()?)))
+            .flat_map(|(key, inner)| {
+                values(inner, rest).into_iter().map(move |(path, value)| (format!("{key}.{path}"), value))
+            })
+            .collect(),
+    }
+}

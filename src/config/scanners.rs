@@ -1,0 +1,128 @@
+//! `[scanner.…]`: which scanners are asked, for how long, and what it is worth when one fails.
+
+use serde::{Deserialize, Serialize};
+
+use super::address::{HttpServer, Server, Url};
+use super::secret::Secret;
+use crate::model::{ByteSize, Scanner, Span};
+pub use crate::policy::OnFailure;
+
+/// What every scanner takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How long it may take for one message.
+    pub timeout: Span,
+    /// What it is worth when it could not look.
+    pub on_failure: OnFailure,
+}
+
+/// `[scanner]`: a table for each scanner. One that is absent is off; MIME and YARA are on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scanners {
+    /// SPF, DKIM, DMARC, ARC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthScanner>,
+    /// clamd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamd: Option<Clamd>,
+    /// The MIME walk.
+    pub mime: Mime,
+    /// rspamd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rspamd: Option<Rspamd>,
+    /// Links and threat feeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urls: Option<Urls>,
+    /// YARA rules.
+    pub yara: crate::scan::yara::Config,
+}
+
+impl Scanners {
+    /// The terms of a scanner; `None` if it is off.
+    #[must_use]
+    pub fn terms(&self, scanner: Scanner) -> Option<Terms> {
+        match scanner {
+            Scanner::Auth => self.auth.as_ref().and_then(AuthScanner::terms),
+            Scanner::Clamd => self.clamd.as_ref().and_then(Clamd::terms),
+            Scanner::Mime => self.mime.terms(),
+            Scanner::Rspamd => self.rspamd.as_ref().and_then(Rspamd::terms),
+            Scanner::Urls => self.urls.as_ref().and_then(Urls::terms),
+            Scanner::Yara => self
+                .yara
+                .enabled
+                .then_some(Terms { timeout: self.yara.timeout, on_failure: self.yara.on_failure }),
+        }
+    }
+}
+
+/// A scanner's section: the three keys that all have, and its own.
+macro_rules! scanner {
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident { timeout: $timeout:expr, on_failure: $on_failure:ident $(,)? }
+        $($(#[$attribute:meta])* $key:ident : $type:ty = $default:expr,)*
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            /// Off without taking the section away.
+            pub enabled: bool,
+            $($(#[$attribute])* pub $key: $type,)*
+            /// How long it may take for one message.
+            pub timeout: Span,
+            /// What it is worth when it could not look.
+            pub on_failure: OnFailure,
+        }
+        impl Default for $name {
+            fn default() -> Self {
+                Self { enabled: true, $($key: $default,)* timeout: $timeout, on_failure: OnFailure::$on_failure }
+            }
+        }
+        impl $name {
+            /// What every scanner takes; `None` if it is off.
+            #[must_use]
+            pub fn terms(&self) -> Option<Terms> {
+                self.enabled.then_some(Terms { timeout: self.timeout, on_failure: self.on_failure })
+            }
+        }
+    };
+}
+
+scanner! {
+    /// `[scanner.mime]`: the walk through the parts of a message. Where it is off, what it finds, and
+    /// that it could not read everything, counts for nothing.
+    Mime { timeout: Span::seconds(20), on_failure: Quarantine }
+}
+
+scanner! {
+    /// `[scanner.rspamd]`.
+    Rspamd { timeout: Span::seconds(8), on_failure: Tempfail }
+    /// The normal worker, not the controller.
+    url: HttpServer = HttpServer::Url(Url::of_default("http://127.0.0.1:11333")),
+    /// A larger message is not sent there.
+    max_size: ByteSize = ByteSize(20 << 20),
+    /// Sent as `Password`, where the worker asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<Secret> = None,
+}
+
+scanner! {
+    /// `[scanner.clamd]`.
+    Clamd { timeout: Span::seconds(20), on_failure: Tempfail }
+    /// Its socket or port.
+    address: Server = Server::Unix("/run/clamav/clamd.ctl".into()),
+    /// A larger message is not sent there; not above clamd's own `StreamMaxLength`.
+    max_size: ByteSize = ByteSize(25 << 20),
+}
+
+scanner! {
+    /// `[scanner.auth]`: SPF, DKIM, DMARC, ARC.
+    AuthScanner { timeout: Span::seconds(10), on_failure: Ignore }
+}
+
+scanner! {
+    /// `[scanner.urls]`: links and what the feeds say of them.
+    Urls { timeout: Span::seconds(5), on_failure: Ignore }
+}

@@ -1,0 +1,119 @@
+//! The sections that belong to no one module, and those whose work comes later.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::address::{DnsServer, Listen, Server};
+use super::authserv::AuthservId;
+use super::cidr;
+use crate::model::{ByteSize, Span};
+
+/// `[network]`: whose mail is whose.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Clients whose mail is outbound, besides those that log in. Loopback is not implied.
+    #[serde(deserialize_with = "cidr::list")]
+    pub own: Vec<IpNet>,
+    /// Backup MX and inner gateways: the client is then read from the topmost `Received` that one of
+    /// them wrote.
+    #[serde(deserialize_with = "cidr::list")]
+    pub trusted_relays: Vec<IpNet>,
+}
+
+/// `[lmtp]`: mail handed over by LMTP, judged per recipient and passed on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lmtp {
+    /// Off without taking the section away.
+    pub enabled: bool,
+    /// Where we listen.
+    pub listen: Vec<Listen>,
+    /// Where mail goes next.
+    pub relay: Server,
+    /// What a refusal becomes.
+    pub reject: LmtpReject,
+}
+
+/// What a refusal becomes over LMTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LmtpReject {
+    /// The mail is held.
+    #[default]
+    #[serde(rename = "quarantine")]
+    Quarantine,
+    /// A 5xx reply. Only in front of the queue: behind it the reply becomes a bounce to a forged
+    /// sender.
+    #[serde(rename = "5xx")]
+    Reply,
+}
+
+impl Default for Lmtp {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: vec![Listen::Inet(([127, 0, 0, 1], 8024).into())],
+            relay: Server::Unix("/run/dovecot/lmtp".into()),
+            reject: LmtpReject::Quarantine,
+        }
+    }
+}
+
+/// `[dns]`: whom we ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Servers, asked in this order; empty: those of the system.
+    pub servers: Vec<DnsServer>,
+    /// How long one server gets for one answer.
+    pub timeout: Span,
+    /// How often a question is asked before it has failed.
+    pub attempts: u32,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), timeout: Span::seconds(2), attempts: 2 }
+    }
+}
+
+/// `[auth]`: SPF, DKIM, DMARC, ARC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// The name under which our Authentication-Results are trusted (RFC 8601 §2.5). `None`: the name
+    /// that the MTA gives itself (`j`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authserv_id: Option<AuthservId>,
+}
+
+/// `[limits]`: how much one message, and all of them, may take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest message.
+    pub message: ByteSize,
+    /// Messages in work at once; beyond it MAIL is answered 4xx.
+    pub messages: u64,
+    /// Bytes of mail held in memory at once; beyond it MAIL is answered 4xx.
+    pub held: ByteSize,
+    /// From the end of a message to its answer.
+    pub deadline: Span,
+    /// How long mail in work may take to end when the daemon stops.
+    pub drain: Span,
+    /// What the reading of one message may take.
+    pub mime: crate::mail::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: ByteSize(50 << 20),
+            messages: 200,
+            held: ByteSize(1 << 30),
+            deadline: Span::seconds(60),
+            drain: Span::seconds(20),
+            mime: crate::mail::Limits::default(),
+        }
+    }
+}

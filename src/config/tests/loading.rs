@@ -1,0 +1,119 @@
+use super::*;
+
+fn said(path: Option<&Path>, default: &Path) -> String {
+    Config::load_or(path, default).unwrap_err().to_string()
+}
+
+#[test]
+fn without_a_file_at_the_default_place_the_defaults_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let loaded = Config::load_or(None, &directory.path().join("mailward.toml")).unwrap();
+    assert_eq!(loaded.file, None);
+    assert_eq!(toml::Table::try_from(loaded.config), toml::Table::try_from(Config::default()));
+}
+
+#[test]
+fn a_file_that_was_asked_for_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("none.toml");
+    let expected = format!(
+        "error: the configuration cannot be read: no such file or directory\n\
+         \x20--> {0}\n  = help: give the path with --config or MAILWARD_CONFIG; conf/mailward.toml is one to start from\n\n\
+         {0}: 1 error",
+        missing.display()
+    );
+    assert_eq!(said(Some(&missing), Path::new("/nonexistent")), expected);
+    // A link to nowhere was meant to be a configuration.
+    let link = directory.path().join("link.toml");
+    std::os::unix::fs::symlink(&missing, &link).unwrap();
+    assert!(said(None, &link).contains("no such file"));
+}
+
+#[test]
+fn a_directory_a_fifo_and_a_huge_file_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(
+        said(Some(directory.path()), directory.path())
+            .starts_with("error: the configuration is a directory\n")
+    );
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(said(Some(&fifo), &fifo).starts_with("error: the configuration is no regular file\n"));
+    let huge = directory.path().join("huge");
+    std::fs::write(&huge, vec![b'#'; 10 << 20]).unwrap();
+    assert!(
+        said(Some(&huge), &huge)
+            .starts_with("error: the configuration is larger than 1MiB and was not read\n")
+    );
+}
+
+#[test]
+fn a_file_up_to_the_limit_is_read() {
+    let mut text = "[limits]\ndeadline = \"30s\"\n".to_owned();
+    text.push_str(&"#".repeat((1 << 20) - text.len()));
+    assert_eq!(parse(&text).unwrap().config.limits.deadline, crate::model::Span::seconds(30));
+    text.push('#');
+    assert!(parse(&text).is_err());
+}
+
+#[test]
+fn values_reach_their_fields() {
+    let config = parse(
+        r#"
+        state_dir = "/srv/mw"
+        [network]
+        own = ["192.0.2.0/24", "::ffff:198.51.100.1"]
+        [auth]
+        authserv_id = "MX.Example.org"
+        [lmtp]
+        reject = "5xx"
+        [scanner.clamd]
+        address = "tcp:[::1]:3310"
+        on_failure = "reject"
+        [scanner.rspamd]
+        enabled = false
+        [feed.urlhaus]
+        format = "urlhaus-json"
+        url = "file:///srv/urlhaus.json"
+        "#,
+    )
+    .unwrap()
+    .config;
+    let own: Vec<String> = config.network.own.iter().map(ToString::to_string).collect();
+    assert_eq!(own, ["192.0.2.0/24", "198.51.100.1/32"]);
+    assert_eq!(config.db_dir(), Path::new("/srv/mw/db"));
+    assert_eq!(config.auth.authserv_id.map(String::from).as_deref(), Some("mx.example.org"));
+    assert_eq!(config.lmtp.map(|l| l.reject), Some(LmtpReject::Reply));
+    assert_eq!(config.feed["urlhaus"].format, Format::UrlhausJson);
+    use crate::model::{Scanner, Span};
+    let clamd = Terms { timeout: Span::seconds(20), on_failure: OnFailure::Reject };
+    assert_eq!(config.scanner.terms(Scanner::Clamd), Some(clamd));
+    assert_eq!(config.scanner.terms(Scanner::Rspamd), None, "enabled = false turns it off");
+    assert_eq!(config.scanner.terms(Scanner::Urls), None, "absent is off");
+    let mime = Terms { timeout: Span::seconds(20), on_failure: OnFailure::Quarantine };
+    assert_eq!(config.scanner.terms(Scanner::Mime), Some(mime), "absent is on");
+}
+
+#[test]
+fn every_format_of_a_feed_has_its_name() {
+    let names = "urlhaus-csv urlhaus-json openphish phishtank-csv phishtank-json threatfox-csv threatfox-json \
+                 malwarebazaar-csv spamhaus-drop domains urls ips hosts";
+    for name in names.split_whitespace() {
+        let text = format!("[feed.x]\nformat = \"{name}\"\nurl = \"https://feeds.example/x\"\n");
+        let format = parse(&text).unwrap().config.feed["x"].format;
+        assert_eq!(toml::Value::try_from(format), Ok(toml::Value::String(name.to_owned())));
+    }
+}
+
+#[test]
+fn every_path_that_a_check_names_exists() {
+    use super::super::check::{LISTENERS, PATHS, POSITIVE, values};
+    let reference = toml::Table::try_from(Config::reference()).unwrap();
+    let named = PATHS.iter().chain(POSITIVE).chain(LISTENERS);
+    for path in named {
+        // Plug in: let this list become empty.
+        let awaited = ["milter.", "policy.", "quarantine.", "scanner.yara."];
+        let exists = !values(&reference, path).is_empty();
+        assert!(exists || awaited.iter().any(|a| path.starts_with(a)), "no default has {path}");
+    }
+}
