@@ -1,0 +1,215 @@
+//! The JSON behind the command line.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ApiError, Door};
+use crate::audit::{self, Entry, Format, QuarantineEvent, Sync};
+use crate::model::MailId;
+use crate::quarantine::{self, QuarantineError};
+
+/// Whoever came through the unix socket; names of their own come with tokens.
+const BY: &str = "admin socket";
+
+pub(super) async fn unknown(uri: Uri) -> ApiError {
+    ApiError::NotFound(format!("there is nothing at {} on this listener", uri.path()))
+}
+
+pub(super) async fn status(State(door): State<Door>) -> Json<Value> {
+    Json(door.control.status())
+}
+
+pub(super) async fn reload(State(door): State<Door>) -> Result<Json<Value>, ApiError> {
+    let told = blocking(move || door.control.reload()).await?.map_err(ApiError::BadRequest)?;
+    Ok(Json(json!({ "message": told })))
+}
+
+pub(super) async fn audit_list(
+    State(door): State<Door>,
+    Query(query): Query<audit::Query>,
+) -> Result<Json<Value>, ApiError> {
+    let listing = blocking(move || door.audit.list(&query)).await?.map_err(ApiError::internal)?;
+    Ok(Json(json!({"rows": listing.rows, "next": listing.next, "incomplete": listing.incomplete})))
+}
+
+pub(super) async fn audit_show(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let id = parse(&id)?;
+    let found = blocking(move || door.audit.find(id)).await?.map_err(ApiError::internal)?;
+    let found = found.ok_or_else(|| {
+        ApiError::NotFound(format!(
+            "no message {id} is on record; it may be older than audit.retention, or of another host"
+        ))
+    })?;
+    Ok(Json(json!({
+        "record": found.record,
+        "answered": found.answered,
+        "events": found.events,
+        "problems": found.problems,
+    })))
+}
+
+pub(super) async fn audit_verify(State(door): State<Door>) -> Result<Json<Value>, ApiError> {
+    let report = blocking(move || door.audit.verify()).await?.map_err(ApiError::internal)?;
+    serde_json::to_value(report).map(Json).map_err(ApiError::internal)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Export {
+    #[serde(default)]
+    format: Format,
+}
+
+pub(super) async fn audit_export(
+    State(door): State<Door>,
+    Query(export): Query<Export>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    // The same parameters as of a list, beside the format.
+    let text: Vec<&str> =
+        uri.query().unwrap_or_default().split('&').filter(|p| !p.starts_with("format=")).collect();
+    let rest: Uri = format!("/?{}", text.join("&")).parse().map_err(|_| bad_query())?;
+    let Query(query) = Query::<audit::Query>::try_from_uri(&rest).map_err(|_| bad_query())?;
+    let (mut writer, body) = pipe();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = door.audit.export(&query, export.format, &mut writer) {
+            tracing::warn!(%error, "an export of the audit ended early");
+        }
+    });
+    Ok(body.into_response())
+}
+
+fn bad_query() -> ApiError {
+    ApiError::BadRequest("the query of this export cannot be read".to_owned())
+}
+
+pub(super) async fn quarantine_list(
+    State(door): State<Door>,
+    Query(query): Query<quarantine::Query>,
+) -> Result<Json<Value>, ApiError> {
+    let listing = blocking(move || door.quarantine.list(&query)).await?;
+    Ok(Json(json!({"entries": listing.entries, "notes": listing.notes})))
+}
+
+pub(super) async fn quarantine_show(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let id = parse(&id)?;
+    let meta = blocking(move || door.quarantine.meta(id)).await?.map_err(held)?;
+    serde_json::to_value(meta).map(Json).map_err(ApiError::internal)
+}
+
+pub(super) async fn quarantine_message(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = parse(&id)?;
+    let message = blocking(move || door.quarantine.message(id)).await?.map_err(held)?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("message/rfc822"));
+    let (mut writer, body) = pipe();
+    tokio::task::spawn_blocking(move || {
+        let mut file = message.file;
+        if let Err(error) = std::io::copy(&mut file, &mut writer) {
+            tracing::warn!(%id, %error, "a held message could not be shown to its end");
+        }
+    });
+    Ok((headers, body).into_response())
+}
+
+pub(super) async fn quarantine_delete(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let id = parse(&id)?;
+    let audit = std::sync::Arc::clone(&door.audit);
+    // An id of a later attempt names the entry that the first one made.
+    let deleted = blocking(move || {
+        let entry = door.quarantine.meta(id)?.id;
+        door.quarantine.delete(entry).map(|()| entry)
+    });
+    let deleted = deleted.await?.map_err(held)?;
+    let entry = Entry::Quarantine {
+        id: deleted,
+        what: QuarantineEvent::Deleted,
+        by: BY.to_owned(),
+        time: audit.now(),
+        detail: String::new(),
+    };
+    audit.append(entry, Sync::Now).await.map_err(ApiError::internal)?;
+    Ok(Json(json!({ "id": deleted, "message": format!("{deleted} is deleted") })))
+}
+
+fn parse(id: &str) -> Result<MailId, ApiError> {
+    id.parse().map_err(|error: crate::model::id::NotAnId| ApiError::BadRequest(error.to_string()))
+}
+
+fn held(error: QuarantineError) -> ApiError {
+    match error {
+        QuarantineError::NotHeld(_) => ApiError::NotFound(error.to_string()),
+        other => ApiError::internal(other),
+    }
+}
+
+/// Files and the database block: such work leaves the runtime's threads alone.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::Internal(format!("the daemon failed inside, see its log: {error}")))
+}
+
+/// A writer for a blocking thread and the response body that it fills, with a few pieces between them.
+fn pipe() -> (Pipe, Body) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let piece: Option<Result<bytes::Bytes, std::io::Error>> = receiver.recv().await.map(Ok);
+        piece.map(|piece| (piece, receiver))
+    });
+    (Pipe { sender, piece: Vec::new() }, Body::from_stream(pieces))
+}
+
+struct Pipe {
+    sender: tokio::sync::mpsc::Sender<bytes::Bytes>,
+    piece: Vec<u8>,
+}
+
+impl Pipe {
+    const PIECE: usize = 64 * 1024;
+
+    fn send(&mut self) -> std::io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.piece).into();
+        self.sender.blocking_send(piece).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl std::io::Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= Self::PIECE {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.send()
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        // Nobody reads any more: nothing is lost by it.
+        drop(self.send());
+    }
+}

@@ -1,0 +1,151 @@
+//! A client of the daemon's admin API, over its unix socket.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+
+use crate::config::Config;
+
+/// Long enough for `audit verify` over months of records.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Speaks to the daemon that uses this configuration.
+pub(super) struct Client {
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client for the first unix socket among `admin.listen`.
+    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+        let socket = config.admin.listen.iter().find_map(crate::admin::Listen::unix_path).context(
+            "admin.listen names no unix socket, and the commands reach the daemon through one; add \
+             \"unix:/run/mailward/admin.sock\" there",
+        )?;
+        let socket = socket.to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let http =
+            reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().timeout(PATIENCE).build()?;
+        Ok(Self { http, runtime, socket })
+    }
+
+    /// GET, with query parameters, for JSON.
+    pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.get(url(path, query)))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
+    /// GET, with what comes written to `to` as it comes.
+    pub(super) fn copy(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        to: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            let request = self.http.get(url(path, query));
+            let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
+            if !response.status().is_success() {
+                let (status, body) = (response.status(), response.bytes().await.unwrap_or_default());
+                return Err(refusal(status, &body));
+            }
+            while let Some(piece) = response.chunk().await.context("the daemon broke off its answer")? {
+                match to.write_all(&piece) {
+                    // A reader that has seen enough (`| head`) is no error.
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// POST without a body, for JSON.
+    pub(super) fn post(&self, path: &str) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.post(url(path, &[])))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
+    /// DELETE.
+    pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.delete(url(path, &[])))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
+        self.runtime.block_on(async {
+            let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let status = response.status();
+            let body = response.bytes().await.context("the daemon broke off its answer")?;
+            if status.is_success() {
+                return Ok(body.to_vec());
+            }
+            Err(refusal(status, &body))
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        let socket = self.socket.display();
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::NotFound) => anyhow!(
+                "no daemon listens on {socket}; is mailward running (systemctl status mailward), with the same \
+                 configuration?"
+            ),
+            Some(std::io::ErrorKind::ConnectionRefused) => {
+                anyhow!("nobody answers on {socket}: the daemon that made it is gone; start it again")
+            }
+            Some(std::io::ErrorKind::PermissionDenied) => anyhow!(
+                "you may not open {socket}; run this as root or as a member of the group that owns the socket"
+            ),
+            _ => anyhow!("the daemon on {socket} could not be asked: {cause}"),
+        }
+    }
+}
+
+fn refusal(status: reqwest::StatusCode, body: &[u8]) -> anyhow::Error {
+    let told = serde_json::from_slice::<Value>(body).ok();
+    match told.as_ref().and_then(|v| v["error"].as_str()) {
+        Some(sentence) => anyhow!("{sentence}"),
+        None => anyhow!("the daemon answered {status}"),
+    }
+}
+
+/// The host is not used: the socket decides who answers.
+fn url(path: &str, query: &[(&str, String)]) -> String {
+    let mut url = format!("http://mailward{path}");
+    for (i, (key, value)) in query.iter().enumerate() {
+        url.push(if i == 0 { '?' } else { '&' });
+        url.push_str(key);
+        url.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    url.push(char::from(byte))
+                }
+                other => url.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_cannot_break_out_of_its_value() {
+        assert_eq!(
+            url("/x", &[("sender", "a&b=c é".to_owned())]),
+            "http://mailward/x?sender=a%26b%3Dc%20%C3%A9"
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! `mailward audit …`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::admin_client::Client;
+use super::output::{err, json, out, table};
+use super::when;
+use crate::audit::{Format, Query, Row, VerifyReport, verify_dir};
+use crate::config::Config;
+use crate::model::{Category, Disposition, MailId, Timestamp};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// One row a message, newest first, its id in the first column.
+    List(List),
+    /// Everything on record of one message, as JSON.
+    Show {
+        /// The id.
+        id: MailId,
+    },
+    /// Check that the journal is whole: no line changed, missing or added.
+    Verify {
+        /// Read the journal of state_dir without the daemon; only while it does not run.
+        #[arg(long)]
+        offline: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the records of many messages.
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        /// `jsonl` is a record a line, `csv` a row a message.
+        #[arg(long, value_parser = format, default_value = "jsonl")]
+        format: Format,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// At most so many rows.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Only what is older than this id: to go on where a list ended.
+    #[arg(long)]
+    before: Option<MailId>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Filter {
+    /// From this moment on: how long ago ("2d"), a day, or a time.
+    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
+    since: Option<Timestamp>,
+    /// Before this moment.
+    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
+    until: Option<Timestamp>,
+    /// The sender's address or domain; "<>" for bounces.
+    #[arg(long, value_name = "ADDRESS")]
+    sender: Option<String>,
+    /// A recipient's address or domain.
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<String>,
+    /// The client's address, network, or a part of its name.
+    #[arg(long)]
+    client: Option<String>,
+    /// accept, tag, quarantine, reject, discard or tempfail.
+    #[arg(long, value_parser = disposition)]
+    disposition: Option<Disposition>,
+    /// clean, suspicious, spam, phish or malware.
+    #[arg(long, value_name = "CATEGORY")]
+    verdict: Option<Category>,
+    /// The MTA's queue id.
+    #[arg(long, value_name = "ID")]
+    queue_id: Option<String>,
+    /// The Message-ID.
+    #[arg(long, value_name = "ID")]
+    message_id: Option<String>,
+    /// Text in subject, sender, recipients, client name, Message-ID or reason.
+    #[arg(long)]
+    text: Option<String>,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "jsonl" => Ok(Format::Jsonl),
+        "csv" => Ok(Format::Csv),
+        _ => Err(format!("{text:?} is neither jsonl nor csv")),
+    }
+}
+
+fn disposition(text: &str) -> Result<Disposition, String> {
+    Disposition::ALL
+        .into_iter()
+        .find(|d| d.name() == text)
+        .ok_or_else(|| format!("{text:?} is not one of accept, tag, quarantine, reject, discard, tempfail"))
+}
+
+impl Filter {
+    fn query(&self, limit: usize, before: Option<MailId>) -> Query {
+        Query {
+            since: self.since,
+            until: self.until,
+            sender: self.sender.clone(),
+            recipient: self.recipient.clone(),
+            client: self.client.clone(),
+            disposition: self.disposition,
+            category: self.verdict,
+            queue_id: self.queue_id.clone(),
+            message_id: self.message_id.clone(),
+            text: self.text.clone(),
+            limit,
+            before,
+        }
+    }
+}
+
+pub(super) fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(list_arguments) => list(list_arguments, &config),
+        Command::Show { id } => {
+            json(&Client::new(&config)?.get(&format!("/api/v1/audit/{id}"), &[])?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { offline, json: as_json } => verify(*offline, *as_json, &config),
+        Command::Export { filter, format } => {
+            let mut query = pairs(&filter.query(0, None))?;
+            query
+                .push(("format".to_owned(), if *format == Format::Csv { "csv" } else { "jsonl" }.to_owned()));
+            let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+            Client::new(&config)?.copy("/api/v1/audit/export", &query, &mut std::io::stdout().lock())?;
+            std::io::stdout().flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A query as parameters of a URL.
+pub(super) fn pairs(query: &impl serde::Serialize) -> anyhow::Result<Vec<(String, String)>> {
+    let value = serde_json::to_value(query)?;
+    let object = value.as_object().context("a query is an object")?;
+    Ok(object
+        .iter()
+        .filter_map(|(key, value)| match value {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some((key.clone(), text.clone())),
+            other => Some((key.clone(), other.to_string())),
+        })
+        .collect())
+}
+
+fn list(arguments: &List, config: &Config) -> anyhow::Result<ExitCode> {
+    let query = pairs(&arguments.filter.query(arguments.limit, arguments.before))?;
+    let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    let listing = Client::new(config)?.get("/api/v1/audit", &query)?;
+    if arguments.json {
+        json(&listing)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Row> =
+        serde_json::from_value(listing["rows"].clone()).context("the list cannot be read")?;
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let more = match row.recipient_count {
+                0 | 1 => String::new(),
+                n => format!(" +{}", n - 1),
+            };
+            vec![
+                row.id.to_string(),
+                row.time.to_string(),
+                row.disposition.to_string(),
+                row.category.to_string(),
+                row.score.to_string(),
+                row.client.clone(),
+                format!("<{}>", row.sender),
+                format!("{}{more}", row.recipients.first().map(String::as_str).unwrap_or_default()),
+                row.reason.clone(),
+            ]
+        })
+        .collect();
+    let heading =
+        ["ID", "TIME", "DISPOSITION", "VERDICT", "SCORE", "CLIENT", "SENDER", "RECIPIENT", "REASON"];
+    table(&heading, &cells, 60);
+    if let Some(sentence) = listing["incomplete"].as_str() {
+        err(&format!("mailward: {sentence}"));
+    }
+    if let Some(next) = listing["next"].as_str() {
+        err(&format!("there may be more: --before {next}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(offline: bool, as_json: bool, config: &Config) -> anyhow::Result<ExitCode> {
+    let report: VerifyReport = if offline {
+        verify_dir(&config.audit_dir())?
+    } else {
+        serde_json::from_value(Client::new(config)?.get("/api/v1/audit/verify", &[])?)
+            .context("the daemon's report cannot be read")?
+    };
+    let code = if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if as_json {
+        json(&report)?;
+        return Ok(code);
+    }
+    for problem in &report.problems {
+        err(&format!("{}:{}: {}", problem.file, problem.line, problem.what));
+    }
+    for note in &report.notes {
+        out(&format!("note: {note}"));
+    }
+    out(&format!(
+        "{} records in {} files: {}",
+        report.records,
+        report.files,
+        match report.problems.len() as u64 + report.more_problems {
+            0 => "the chain is whole".to_owned(),
+            n => format!("{n} problems"),
+        }
+    ));
+    if let Some(head) = &report.head {
+        out(&format!("head {head}"));
+    }
+    Ok(code)
+}

@@ -1,0 +1,57 @@
+//! `mailward explain ID`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::admin_client::Client;
+use super::output::{json, out};
+use super::story;
+use crate::audit::Record;
+use crate::config::Config;
+use crate::model::{MailId, text};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The id, as in X-Mailward-Id, in the reply to the sender, in the log.
+    id: MailId,
+    /// Print the JSON object that `scan --json` prints.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let found = Client::new(config)?.get(&format!("/api/v1/audit/{}", arguments.id), &[])?;
+    let record: Record =
+        serde_json::from_value(found["record"].clone()).context("the record cannot be read")?;
+    if arguments.json {
+        let mut object = story::object(&record);
+        object["answered"] = found["answered"].clone();
+        object["events"] = found["events"].clone();
+        json(&object)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let answered = match found["answered"].as_bool() {
+        Some(true) => "answered",
+        Some(false) => "the MTA was gone before it had the answer",
+        None => "not known whether the answer reached the MTA",
+    };
+    out(&format!("{}  {}", record.time, answered));
+    let client = record.session.client.addr.ip().map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
+    out(&format!(
+        "client    {} [{client}], helo {}",
+        text::line(&record.session.client.name, 120),
+        text::line(record.session.helo.as_deref().unwrap_or("none"), 120),
+    ));
+    out(&format!("from      <{}>", text::line(record.envelope.reverse_path.address(), 120)));
+    if let Some(subject) = &record.message.subject {
+        out(&format!("subject   {}", text::line(subject, 120)));
+    }
+    out(&format!("queue id  {}", record.envelope.queue_id.as_deref().unwrap_or("none")));
+    out(&format!("answer    {}", story::answer(&record)));
+    if let Some(entry) = record.quarantine {
+        out(&format!("held as   {entry}"));
+    }
+    out(story::text(&record).trim_end());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,69 @@
+//! How a judgement is shown: the same for a file just scanned and for a record of the past.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::audit::Record;
+use crate::model::{Answer, Recipient, Verdict};
+use crate::policy::{Story, render};
+
+/// The object that `scan --json` and `explain --json` print for one message. The keys up to
+/// `attachments` are fixed; more may follow.
+pub(super) fn object(record: &Record) -> Value {
+    let verdict = record.main_verdict();
+    let coverage: BTreeMap<&str, String> =
+        record.coverage.0.iter().map(|(scanner, outcome)| (scanner.name(), outcome.to_string())).collect();
+    json!({
+        "id": record.id,
+        "verdict": record.category(),
+        "disposition": record.disposition(),
+        "score": record.score(),
+        "rule": verdict.map(|v| v.rule.as_str()),
+        "reason": verdict.map(|v| v.reason.as_str()),
+        "coverage": coverage,
+        "findings": record.findings,
+        // This version has no scanner for these two: nothing is claimed.
+        "auth": {},
+        "urls": [],
+        "attachments": record.attachments,
+        "not_inspected": record.not_inspected,
+        "explanation": verdict.map(|v| &v.explanation),
+        "time": record.time,
+        "direction": record.direction,
+        "envelope": record.envelope,
+        "message": record.message,
+        "plan": record.plan,
+        "quarantine": record.quarantine,
+    })
+}
+
+/// The judgement as text for people.
+pub(super) fn text(record: &Record) -> String {
+    let recipients = &record.envelope.recipients;
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(recipients.len());
+    for position in 0..recipients.len() {
+        let shared = record.verdicts.iter().find(|v| v.recipients.contains(&position));
+        if let Some(shared) = shared {
+            verdicts.push(shared.verdict.clone());
+        }
+    }
+    let recipients: &[Recipient] = if verdicts.len() == recipients.len() { recipients } else { &[] };
+    render(&Story {
+        id: record.id,
+        verdicts: &verdicts,
+        recipients,
+        fates: &record.plan.dispositions,
+        coverage: &record.coverage,
+        findings: &record.findings,
+    })
+}
+
+/// What the MTA was told.
+pub(super) fn answer(record: &Record) -> String {
+    match &record.plan.answer {
+        Answer::Accept => "accepted".to_owned(),
+        Answer::Discard => "accepted, delivered to nobody".to_owned(),
+        Answer::Reject(reply) | Answer::Tempfail(reply) => reply.to_string(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Makes an engine out of a configuration, for the daemon and for `mailward scan`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::DaemonError;
+use crate::config::Config;
+use crate::model::Scanner;
+use crate::pipeline::Engine;
+use crate::pipeline::engine::Settings;
+use crate::policy::{OnFailure, Policy};
+use crate::scan::mime::Mime;
+use crate::scan::run::Asked;
+use crate::scan::yara::{self, Yara};
+use crate::telemetry::Metrics;
+
+/// An engine without the daemon around it: nothing is stored. Blocks while rules are compiled.
+///
+/// # Errors
+/// If the rules cannot be used or the policy contradicts itself.
+pub fn offline_engine(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, DaemonError> {
+    let yara = start_yara(config, metrics)?;
+    engine(config, yara.as_ref(), metrics)
+}
+
+/// What is wrong with the configured rules, each a sentence: for `check-config`. Blocks.
+#[must_use]
+pub fn check_rules(config: &Config) -> Vec<String> {
+    yara::check(&config.scanner.yara).iter().map(ToString::to_string).collect()
+}
+
+/// The YARA scanner, unless it is off.
+pub(super) fn start_yara(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Yara>>, DaemonError> {
+    let section = &config.scanner.yara;
+    Ok(if section.enabled { Some(Yara::start(section, Arc::clone(metrics))?) } else { None })
+}
+
+/// The engine of this configuration, with a YARA scanner that is running already.
+pub(super) fn engine(
+    config: &Config,
+    yara: Option<&Arc<Yara>>,
+    metrics: &Arc<Metrics>,
+) -> Result<Engine, DaemonError> {
+    let policy = Policy::new(&config.policy).map_err(|errors| {
+        DaemonError::Policy(errors.iter().map(|e| format!("policy.{e}")).collect::<Vec<_>>().join("\n"))
+    })?;
+    let mut scanners = Vec::new();
+    let mut on_failure: BTreeMap<Scanner, OnFailure> = BTreeMap::new();
+    let mut ask = |scan: Arc<dyn crate::scan::Scan>, timeout: Duration, failure: OnFailure| {
+        on_failure.insert(scan.scanner(), failure);
+        scanners.push(Asked { scan, timeout });
+    };
+    if let Some(terms) = config.scanner.terms(Scanner::Mime) {
+        ask(Arc::new(Mime), terms.timeout.duration(), terms.on_failure);
+    }
+    if let (Some(yara), Some(terms)) = (yara, config.scanner.terms(Scanner::Yara)) {
+        ask(Arc::clone(yara) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
+    }
+    let settings = Settings {
+        limits: config.limits.mime.clone(),
+        deadline: config.limits.deadline.duration(),
+        own: config.network.own.clone(),
+        on_failure,
+        authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
+        fingerprint: fingerprint(config),
+    };
+    Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)))
+}
+
+/// A short name of what judges: two records with the same one were judged by the same policy.
+fn fingerprint(config: &Config) -> String {
+    let judged_by = toml::to_string(&config.policy).unwrap_or_default();
+    let hash = Sha256::digest(judged_by.as_bytes());
+    data_encoding::HEXLOWER.encode(&hash[..6])
+}

@@ -1,0 +1,197 @@
+//! Start, run until told to stop, stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::control::Daemon;
+use super::{DaemonError, assemble, keys, notify, state, upkeep};
+use crate::admin::{self, Bound, Control, Door};
+use crate::audit::{Audit, Pseudonyms};
+use crate::config::{Config, Loaded};
+use crate::intake::milter::{self, Listener, Service};
+use crate::pipeline::{Repeats, Shared};
+use crate::quarantine::Quarantine;
+use crate::store::Store;
+use crate::telemetry::spawn::supervised;
+use crate::telemetry::{Clock, Metrics, log};
+
+/// Runs the daemon on this configuration until SIGTERM or SIGINT. `path` is where a reload reads it.
+///
+/// # Errors
+/// If something that a promise rests on cannot be opened.
+pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonError> {
+    let Loaded { config, warnings, file } = loaded;
+    log::init(&config.log).map_err(DaemonError::Log)?;
+    match &file {
+        Some(file) => {
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %file.display(), "mailward starts")
+        }
+        None => tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            "mailward starts on its defaults: there is no configuration file"
+        ),
+    }
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut signals = Signals::new()?;
+    let metrics = Arc::new(Metrics::new());
+    let (shared, store) = open_state(&config, &metrics)?;
+    let yara = assemble::start_yara(&config, &metrics)?;
+    let watcher = yara.as_ref().map(|yara| yara.watch());
+    let engine = assemble::engine(&config, yara.as_ref(), &metrics)?;
+    let daemon =
+        Arc::new(Daemon::new(path.map(Path::to_owned), config.clone(), Arc::clone(&shared), yara, engine));
+
+    let control: Arc<dyn Control> = Arc::clone(&daemon) as Arc<dyn Control>;
+    let doors = open_doors(&config, &shared, control)?;
+    let mut listeners = Vec::new();
+    for endpoint in &config.milter.listen {
+        let listener = Listener::bind(endpoint, &config.milter).await?;
+        tracing::info!(%endpoint, "takes mail");
+        listeners.push(listener);
+    }
+    let service =
+        Service { snapshots: daemon.snapshots(), budget: daemon.budget(), metrics: Arc::clone(&metrics) };
+    let running = milter::serve(listeners, &config.milter, service);
+    daemon.set_taking(true);
+    notify::ready();
+
+    attend(&daemon, &shared, &mut signals).await;
+
+    notify::stopping();
+    daemon.set_taking(false);
+    tracing::info!("stopping: messages in work are finished first");
+    let drained = running.drain(config.limits.drain.duration()).await;
+    if drained.cut > 0 {
+        tracing::error!(
+            cut = drained.cut,
+            "messages were cut at the end of limits.drain; their senders will try again"
+        );
+    }
+    if let Some(watcher) = watcher {
+        watcher.abort();
+    }
+    doors.iter().for_each(JoinHandle::abort);
+    for listen in &config.admin.listen {
+        if let Some(path) = listen.unix_path() {
+            drop(std::fs::remove_file(path));
+        }
+    }
+    close_state(&shared, store).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens everything that a promise rests on, in the order in which one needs the other.
+fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, Store), DaemonError> {
+    let clock = Clock::system();
+    metrics.start_time_seconds.set(clock.now().seconds() as f64);
+    state::make(&config.state_dir)?;
+    let (store, recoveries) = Store::open(&config.db_dir(), &config.store)?;
+    for recovery in recoveries {
+        tracing::error!("the database had to be recovered: {recovery}");
+    }
+    let keys = config.state_dir.join("keys");
+    let quarantine_key = keys::load_or_make(&keys, "quarantine")?;
+    let pseudonyms = match config.log.pseudonymise {
+        true => Some(Arc::new(Pseudonyms::new(&keys::load_or_make(&keys, "pseudonym")?))),
+        false => None,
+    };
+    let (audit, notes) =
+        Audit::open(&config.audit, &config.state_dir, &store, clock.clone(), metrics, pseudonyms)?;
+    for note in notes {
+        tracing::warn!(note, "audit");
+    }
+    let (quarantine, notes) =
+        Quarantine::open(config.quarantine.clone(), quarantine_key, clock.clone(), Arc::clone(metrics))?;
+    for note in notes {
+        tracing::warn!(note, "quarantine");
+    }
+    let repeats = Repeats::open(&store, quarantine_key)?;
+    let shared = Shared { audit, quarantine, repeats, clock, metrics: Arc::clone(metrics) };
+    Ok((Arc::new(shared), store))
+}
+
+/// Closes what [`open_state`] opened, so that nothing has to be repaired at the next start.
+async fn close_state(shared: &Arc<Shared>, store: Store) {
+    let audit = Arc::clone(&shared.audit);
+    let closed = tokio::task::spawn_blocking(move || {
+        if let Err(error) = audit.flush() {
+            tracing::error!(%error, "the audit journal could not be synced at the end");
+        }
+        store.flush()
+    });
+    match closed.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the database was not flushed; its index is rebuilt at the next start")
+        }
+        Err(error) => tracing::error!(%error, "closing the database panicked"),
+    }
+}
+
+fn open_doors(
+    config: &Config,
+    shared: &Arc<Shared>,
+    control: Arc<dyn Control>,
+) -> Result<Vec<JoinHandle<Option<()>>>, DaemonError> {
+    let door = Door {
+        control,
+        audit: Arc::clone(&shared.audit),
+        quarantine: Arc::clone(&shared.quarantine),
+        metrics: Arc::clone(&shared.metrics),
+    };
+    let mut open = Vec::new();
+    for listen in &config.admin.listen {
+        let bound = Bound::open(listen, &config.admin)?;
+        open.push(admin::serve(bound, door.clone(), &shared.metrics)?);
+    }
+    Ok(open)
+}
+
+/// Until we are told to stop: reloads, upkeep, the watchdog.
+async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signals) {
+    let mut upkeep = tokio::time::interval(upkeep::EVERY);
+    let mut watchdog =
+        tokio::time::interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => {
+                let daemon = Arc::clone(daemon);
+                // Reading files and compiling rules blocks; the result is logged where it happens.
+                let reload = async move { drop(tokio::task::spawn_blocking(move || daemon.reload()).await) };
+                supervised("reload", &shared.metrics, reload);
+            }
+            _ = upkeep.tick() => {
+                let shared = Arc::clone(shared);
+                let metrics = Arc::clone(&shared.metrics);
+                supervised("upkeep", &metrics, async move { upkeep::round(&shared).await });
+            }
+            _ = watchdog.tick() => notify::watchdog(),
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, DaemonError> {
+        let on = |kind| signal(kind).map_err(DaemonError::Signals);
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+}
