@@ -1,0 +1,77 @@
+# The one door. `make` alone lists what there is.
+
+CARGO ?= cargo
+# Third-party test data beside this repository, where it exists and nothing else is said.
+MAILWARD_SUITES ?= $(realpath ../shared/suites)
+ifneq ($(MAILWARD_SUITES),)
+export MAILWARD_SUITES
+endif
+# Tests write here what they could not run, one line each.
+export MAILWARD_NOT_RUN ?= $(CURDIR)/.not-run
+
+say = @printf '== %s\n' '$(1)'
+nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help run demo test lint bless bench doc install build
+
+help:
+	@printf '%s\n' \
+	  'make run    build, start mailward behind a private Postfix, send five mails, stay up until Ctrl-C' \
+	  'make demo   the same, ends by itself' \
+	  'make test   format, lints, every test' \
+	  'make lint   format and lints' \
+	  'make bless  accept the golden files as they come out now; read the diff' \
+	  'make bench  measure against the same Postfix without a filter and with the floor' \
+	  'make doc    the documentation of the code'
+
+install:
+	@tests/mta/install.sh
+
+build: install
+	$(call say,building mailward; the first time takes some minutes)
+	@$(CARGO) build --quiet --bin mailward --example demo
+
+run: build
+	$(call say,mailward behind a private Postfix; Ctrl-C ends it)
+	@$(CARGO) run --quiet --example demo -- --stay
+
+demo: build
+	$(call say,mailward behind a private Postfix)
+	@$(CARGO) run --quiet --example demo
+
+lint: install
+	$(call say,format)
+	@$(CARGO) fmt --check
+	$(call say,clippy; warnings are errors)
+	@$(CARGO) clippy --quiet --all-targets -- -D warnings
+
+test: lint
+	@rm -f '$(MAILWARD_NOT_RUN)'
+	$(call say,building the tests; the first time takes some minutes)
+	@$(CARGO) build --quiet --all-targets
+	$(call say,tests of units and of the whole behind a real Postfix)
+ifeq ($(nextest),yes)
+	@$(CARGO) nextest run --no-fail-fast
+else
+	@$(CARGO) test --no-fail-fast
+endif
+	$(call say,examples in the documentation)
+	@$(CARGO) test --quiet --doc
+	@if [ -s '$(MAILWARD_NOT_RUN)' ]; then \
+	  printf '== %s could not run:\n' "$$(wc -l < '$(MAILWARD_NOT_RUN)')"; cat '$(MAILWARD_NOT_RUN)'; fi
+
+bless:
+	$(call say,writing the golden files anew)
+	@MAILWARD_BLESS=1 $(CARGO) test --quiet
+	@git --no-pager diff --stat -- tests
+
+# Our own code as fast as a release, dependencies as they are built for everything else.
+bench: install
+	$(call say,building for speed)
+	@CARGO_PROFILE_DEV_OPT_LEVEL=3 $(CARGO) build --quiet --bin mailward --example bench
+	$(call say,measuring; some ten minutes: leave the machine alone)
+	@CARGO_PROFILE_DEV_OPT_LEVEL=3 $(CARGO) run --quiet --example bench -- $(BENCH)
+
+doc:
+	$(call say,documentation)
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --document-private-items

@@ -1,0 +1,156 @@
+//! The case language: a session, a mail, and what must come of it.
+//!
+//! ```text
+//! # a comment
+//! client: 192.0.2.7 mx.sender.example      address and name; default as here
+//! helo: mx.sender.example
+//! user: alice                              authenticated
+//! from: <a@sender.example>
+//! to: <x@example.org>                      repeat for more
+//! config: [policy]                         a line of configuration; repeat for more
+//! --- mail
+//! Subject: hello
+//!
+//! {{EICAR}}
+//! --- expect
+//! answer: accept | discard | 550 5.7.1 *   the reply; `*` stands for anything
+//! verdict: clean                           X-Mailward-Verdict of what is delivered, or of the record
+//! disposition: tag                         of the first recipient
+//! rule: malware                            the rule that decided
+//! header: X-Spam-Flag: YES                 among the delivered header fields; repeat for more
+//! no-header: X-Spam-Status: No*            not among them
+//! delivered: <x@example.org>               exactly these get the mail; repeat
+//! quarantined: <y@example.org>             exactly these are held for; repeat
+//! explain: *Eicar*                         some line of the explanation; repeat
+//! ```
+//!
+//! `{{EICAR}}` and `{{GTUBE}}` are put in when the case runs, so that no virus scanner takes the
+//! repository away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::milter_client::Peer;
+
+/// One case.
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    pub path: PathBuf,
+    pub peer: Peer,
+    pub from: String,
+    pub to: Vec<String>,
+    pub config: Vec<String>,
+    pub mail: Vec<u8>,
+    pub expect: Vec<(String, String)>,
+}
+
+impl Case {
+    /// Every case under `tests/cases`, by path.
+    pub fn all() -> Vec<Self> {
+        let mut paths = Vec::new();
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut paths);
+        paths.sort();
+        assert!(!paths.is_empty(), "no cases were found");
+        paths.iter().map(|p| Self::read(p)).collect()
+    }
+
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap();
+        let mut case = Self { path: path.to_owned(), from: "<a@sender.example>".into(), ..Self::default() };
+        let (head, rest) =
+            text.split_once("--- mail\n").unwrap_or_else(|| panic!("{}: no mail", path.display()));
+        let (mail, expect) =
+            rest.split_once("--- expect\n").unwrap_or_else(|| panic!("{}: no expect", path.display()));
+        for (key, value) in pairs(head, path) {
+            match key.as_str() {
+                "client" => {
+                    let (ip, name) = value.split_once(' ').unwrap_or((&value, "unknown"));
+                    (case.peer.ip, case.peer.name) = (ip.into(), name.into());
+                }
+                "helo" => case.peer.helo = value,
+                "user" => case.peer.user = Some(value),
+                "from" => case.from = value,
+                "to" => case.to.push(value),
+                "config" => case.config.push(value),
+                other => panic!("{}: {other:?} is no word of the case language", path.display()),
+            }
+        }
+        if case.to.is_empty() {
+            case.to.push("<x@example.org>".into());
+        }
+        let mail = mail
+            .replace("{{EICAR}}", &eicar())
+            .replace("{{EICAR-BASE64}}", &data_encoding::BASE64.encode(eicar().as_bytes()))
+            .replace("{{GTUBE}}", &gtube());
+        case.mail = mail.replace('\n', "\r\n").into_bytes();
+        case.expect = pairs(expect, path);
+        assert!(!case.expect.is_empty(), "{}: nothing is expected", path.display());
+        case
+    }
+
+    /// The values expected under `key`.
+    pub fn expected(&self, key: &str) -> Vec<&str> {
+        self.expect.iter().filter(|(k, _)| k == key).map(|(_, v)| v.as_str()).collect()
+    }
+
+    pub fn name(&self) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+        self.path.strip_prefix(root).unwrap().display().to_string()
+    }
+}
+
+fn pairs(text: &str, path: &Path) -> Vec<(String, String)> {
+    text.lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (key, value) =
+                line.split_once(':').unwrap_or_else(|| panic!("{}: {line:?} has no colon", path.display()));
+            (key.trim().to_owned(), value.trim().to_owned())
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|e| e == "case") {
+            paths.push(path);
+        }
+    }
+}
+
+/// `*` stands for any text; the rest must be there to the letter.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let pieces: Vec<&str> = pieces.collect();
+    let Some((last, middle)) = pieces.split_last() else { return rest.is_empty() };
+    for piece in middle {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// The anti-virus test file, put together so that it does not stand in the source.
+pub fn eicar() -> String {
+    ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"].concat()
+}
+
+/// The anti-spam test text.
+pub fn gtube() -> String {
+    ["XJS*C4JDBQADN1.NSBN3*2IDNEN*", "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL", "*C.34X"].concat()
+}
+
+#[test]
+fn a_pattern_matches_by_its_pieces() {
+    assert!(matches("550 5.7.1 *id *", "550 5.7.1 malware (id 0abc)"));
+    assert!(matches("accept", "accept"));
+    assert!(!matches("accept", "accepted"));
+    assert!(!matches("a*c", "ab"));
+}

@@ -1,0 +1,203 @@
+//! Every case under `tests/cases`, through a milter client and through a real Postfix.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::case::{Case, matches};
+use super::milter_client::{MilterClient, delivered, recipients_left};
+use super::mta::{self, Daemon, Options, Postfix, Smtp};
+
+/// Cases that need the same daemon share it.
+fn by_config() -> BTreeMap<String, Vec<Case>> {
+    let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for case in Case::all() {
+        groups.entry(case.config.join("\n")).or_default().push(case);
+    }
+    groups
+}
+
+/// What came of a case, however it was run.
+struct Came {
+    /// `accept`, `discard` or a reply.
+    answer: String,
+    /// The header of what was delivered.
+    header: Vec<(String, String)>,
+    /// Who got it.
+    delivered: Vec<String>,
+    /// `mailward explain --json`.
+    record: Value,
+    /// `mailward explain`.
+    explained: String,
+}
+
+/// What does not agree, each a line.
+fn compare(case: &Case, came: &Came) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |ok: bool, line: String| {
+        if !ok {
+            wrong.push(line);
+        }
+    };
+    for (key, wanted) in &case.expect {
+        let field = |name: &str| came.record[name].as_str().unwrap_or("none").to_owned();
+        match key.as_str() {
+            "answer" => {
+                check(matches(wanted, &came.answer), format!("answer: wanted {wanted}, came {}", came.answer))
+            }
+            "verdict" | "rule" | "disposition" => {
+                let found = field(key);
+                check(matches(wanted, &found), format!("{key}: wanted {wanted}, came {found}"));
+            }
+            "header" | "no-header" => {
+                let found = came.header.iter().any(|(n, v)| matches(wanted, &format!("{n}: {v}")));
+                check(
+                    found == (key == "header"),
+                    format!("{key}: {wanted}; the header is {:#?}", came.header),
+                );
+            }
+            "explain" => {
+                let found = came.explained.lines().any(|l| matches(wanted, l.trim()));
+                check(found, format!("explain: no line is {wanted}; it says\n{}", came.explained));
+            }
+            "delivered" | "quarantined" => {}
+            other => check(false, format!("{other:?} is no word of the case language")),
+        }
+    }
+    let wanted = case.expected("delivered");
+    if !wanted.is_empty() || came.answer != "accept" {
+        check(wanted == came.delivered, format!("delivered: wanted {wanted:?}, came {:?}", came.delivered));
+    }
+    wrong
+}
+
+/// The id of the newest message on record.
+fn newest(daemon: &Daemon) -> String {
+    let listed = daemon.cli(&["audit", "list", "--limit", "1"]).unwrap();
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let row = text.lines().nth(1).unwrap_or_else(|| panic!("nothing on record: {text} {listed:?}"));
+    row.split_whitespace().next().unwrap().to_owned()
+}
+
+fn explained(daemon: &Daemon) -> (Value, String) {
+    let id = newest(daemon);
+    let json = daemon.cli(&["explain", &id, "--json"]).unwrap();
+    let text = daemon.cli(&["explain", &id]).unwrap();
+    assert!(json.status.success() && text.status.success(), "{json:?} {text:?}");
+    (serde_json::from_slice(&json.stdout).unwrap(), String::from_utf8_lossy(&text.stdout).into_owned())
+}
+
+/// For whom the message is held, as the quarantine itself says.
+fn held_for(daemon: &Daemon, record: &Value) -> Vec<String> {
+    let Some(id) = record["quarantine"].as_str() else { return Vec::new() };
+    let shown = daemon.cli(&["quarantine", "show", id]).unwrap();
+    let meta: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let recipients = meta["envelope"]["recipients"].as_array().unwrap();
+    recipients.iter().map(|r| r.as_str().unwrap().to_owned()).collect()
+}
+
+fn report(
+    case: &Case,
+    way: &str,
+    mut wrong: Vec<String>,
+    daemon: &Daemon,
+    record: &Value,
+    failed: &mut Vec<String>,
+) {
+    let held = held_for(daemon, record);
+    if case.expected("quarantined") != held {
+        wrong.push(format!("quarantined: wanted {:?}, came {held:?}", case.expected("quarantined")));
+    }
+    if !wrong.is_empty() {
+        failed.push(format!("{} ({way}):\n  {}", case.name(), wrong.join("\n  ")));
+    }
+}
+
+#[test]
+fn every_case_comes_out_through_a_milter_client() {
+    let mut failed = Vec::new();
+    for (config, cases) in by_config() {
+        let daemon = Daemon::start(&config).unwrap();
+        for case in cases {
+            let mut client = MilterClient::connect(&daemon.site().milter_socket(), &case.peer);
+            let words = client.envelope(&case.from, &case.to);
+            assert!(words.iter().all(|w| w == "continue"), "{}: {words:?}", case.name());
+            let answer = client.message(&case.mail);
+            client.quit();
+            let (record, explained) = explained(&daemon);
+            let accepted = answer.word == "accept" || answer.word == "continue";
+            let came = Came {
+                answer: if accepted { "accept".into() } else { answer.word.replace("%%", "%") },
+                header: delivered(&case.mail, &answer.edits),
+                delivered: if accepted { recipients_left(&case.to, &answer.edits) } else { Vec::new() },
+                record: record.clone(),
+                explained,
+            };
+            report(&case, "milter client", compare(&case, &came), &daemon, &record, &mut failed);
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn every_case_comes_out_through_postfix() {
+    if !mta::not_run::postfix_ready("every_case_comes_out_through_postfix") {
+        return;
+    }
+    let mut failed = Vec::new();
+    for (config, cases) in by_config() {
+        let daemon = Daemon::start(&config).unwrap();
+        let options = Options::with_milter(daemon.endpoint())
+            .set("smtpd_authorized_xclient_hosts", "127.0.0.1")
+            .set("smtpd_discard_ehlo_keywords", "")
+            .set("always_add_missing_headers", "no");
+        let postfix = Postfix::start(&options).unwrap();
+        for case in cases {
+            let before: Vec<usize> = case.to.iter().map(|to| mailbox(&postfix, to).len()).collect();
+            let mut smtp = Smtp::hello(postfix.smtp_port(), "localhost").unwrap();
+            let user = case.peer.user.as_ref().map(|u| format!(" LOGIN={u}")).unwrap_or_default();
+            let attributes =
+                format!("NAME={} ADDR={} HELO={}{user}", case.peer.name, case.peer.ip, case.peer.helo);
+            let granted = smtp.pretend(&attributes, &case.peer.helo).unwrap();
+            assert!(granted.is_positive(), "XCLIENT: {}", granted.text());
+            let to: Vec<&str> = case.to.iter().map(|t| t.trim_matches(['<', '>'])).collect();
+            let sent = smtp.send(case.from.trim_matches(['<', '>']), &to, &case.mail).unwrap();
+            let last = sent.last().clone();
+            smtp.quit().unwrap();
+            postfix.wait_for_empty_queue().unwrap();
+            let (record, explained) = explained(&daemon);
+            let mut header = Vec::new();
+            let mut got = Vec::new();
+            for (to, before) in case.to.iter().zip(before) {
+                if let Some(mail) = mailbox(&postfix, to).get(before) {
+                    got.push(to.clone());
+                    header = mail.fields().iter().filter_map(|f| named(f)).collect();
+                }
+            }
+            let came = Came {
+                answer: match (last.is_positive(), got.is_empty()) {
+                    (true, false) => "accept".into(),
+                    (true, true) => "discard".into(),
+                    (false, _) => format!("{} {}", last.code, last.text()),
+                },
+                header,
+                delivered: got,
+                record: record.clone(),
+                explained,
+            };
+            report(&case, "Postfix", compare(&case, &came), &daemon, &record, &mut failed);
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn mailbox(postfix: &Postfix, to: &str) -> Vec<mta::Delivered> {
+    postfix.mailbox(to.trim_matches(['<', '>'])).unwrap()
+}
+
+/// Name and value of a field, on one line.
+fn named(field: &str) -> Option<(String, String)> {
+    let (name, value) = field.split_once(':')?;
+    let value: Vec<&str> = value.split_whitespace().collect();
+    Some((name.to_owned(), value.join(" ")))
+}

@@ -1,0 +1,366 @@
+//! The daemon as a whole, with everything real: what must hold whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::case::{eicar, gtube};
+use super::milter_client::{MilterClient, Peer, delivered};
+use super::mta::{self, Daemon, Options, Postfix, Site};
+
+fn mail(subject: &str, body: &str) -> Vec<u8> {
+    format!(
+        "From: Anna <a@sender.example>\r\nTo: x@example.org\r\nSubject: {subject}\r\nMessage-ID: <{}@sender.example>\r\n\r\n{body}\r\n",
+        subject.replace(' ', "-")
+    )
+    .into_bytes()
+}
+
+fn judge(daemon: &Daemon, raw: &[u8]) -> super::milter_client::Answer {
+    let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
+    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    let answer = client.message(raw);
+    client.quit();
+    answer
+}
+
+fn stdout(daemon: &Daemon, arguments: &[&str]) -> String {
+    let output = daemon.cli(arguments).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn verify(daemon: &Daemon) {
+    let told = stdout(daemon, &["audit", "verify"]);
+    assert!(told.contains("the chain is whole"), "{told}");
+}
+
+fn quarantine(daemon: &Daemon) -> Vec<Value> {
+    let listed = stdout(daemon, &["quarantine", "list", "--limit", "1000", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    listed["entries"].as_array().unwrap().clone()
+}
+
+/// Rules of this test's own, in a folder that nobody but root can write.
+fn rules(site: &Site, name: &str, text: &str) -> String {
+    let folder = site.path().join("rules");
+    let written = site.path().join(name);
+    std::fs::write(&written, text).unwrap();
+    let mut install = mta::guard::privileged("install");
+    install.args(["-D", "-m", "0644", "-o", "root", "-g", "root"]).arg(written).arg(folder.join(name));
+    mta::guard::run(&mut install).unwrap();
+    mta::guard::run(mta::guard::privileged("chown").arg("root:root").arg(&folder)).unwrap();
+    format!("[scanner.yara]\nrules = [{folder:?}]\n")
+}
+
+const QUARANTINED_BY: &str = r#"
+rule Hold_This { meta: severity = "medium" score = 7 category = "spam" description = "asks to be held"
+  strings: $a = "HOLD-THIS" condition: $a }
+"#;
+
+#[test]
+fn kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised() {
+    if !mta::not_run::postfix_ready("kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised") {
+        return;
+    }
+    let site = Site::new().unwrap();
+    let toml = site.defaults("") + &rules(&site, "hold.yar", QUARANTINED_BY);
+    let mut daemon = site.start(&toml).unwrap();
+    let postfix = Postfix::start(&Options::with_milter(daemon.endpoint())).unwrap();
+    let port = postfix.smtp_port();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let mut promised: BTreeSet<String> = BTreeSet::new();
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let stop = &stop;
+                scope.spawn(move || {
+                    let mut taken = BTreeSet::new();
+                    let mut number = 0;
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) && number < 2000 {
+                        number += 1;
+                        let subject = format!("s{sender} n{number}");
+                        let body = if number % 3 == 0 { "HOLD-THIS" } else { "plain" };
+                        let raw = mail(&subject, body);
+                        // The sender tries again until it hears 250, as an MTA would.
+                        for _ in 0..200 {
+                            let sent = mta::smtp::send(port, "a@sender.example", &["x@example.org"], &raw);
+                            if sent.is_ok_and(|t| t.taken()) {
+                                taken.insert(subject);
+                                break;
+                            }
+                            if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                                break;
+                            }
+                            std::thread::sleep(Duration::from_millis(30));
+                        }
+                    }
+                    taken
+                })
+            })
+            .collect();
+        for round in 0u64..20 {
+            std::thread::sleep(Duration::from_millis(120 + (round * 37) % 90));
+            daemon.kill().unwrap();
+            daemon.start_again().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for sender in senders {
+            promised.extend(sender.join().unwrap());
+        }
+    });
+    postfix.wait_for_empty_queue().unwrap();
+    assert!(promised.len() > 60, "only {} messages got through: the test did not test much", promised.len());
+    let mut arrived: BTreeMap<String, String> = BTreeMap::new();
+    for mail in postfix.mailbox("x@example.org").unwrap() {
+        let id =
+            mail.value("X-Mailward-Id").expect("everything that is delivered has our id").trim().to_owned();
+        arrived.insert(mail.value("Subject").unwrap().trim().to_owned(), id);
+    }
+    let mut held: BTreeMap<String, u32> = BTreeMap::new();
+    for entry in quarantine(&daemon) {
+        *held.entry(entry["subject"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let lost: Vec<_> =
+        promised.iter().filter(|s| !arrived.contains_key(*s) && !held.contains_key(*s)).collect();
+    assert!(lost.is_empty(), "the sender heard 250 and they are nowhere: {lost:?}\n{}", daemon.log());
+    let twice: Vec<_> = held.iter().filter(|(_, n)| **n > 1).collect();
+    assert!(twice.is_empty(), "twice in quarantine: {twice:?}");
+    assert!(!held.is_empty() && !arrived.is_empty());
+    verify(&daemon);
+    for (subject, id) in &arrived {
+        let output = daemon.cli(&["explain", id]).unwrap();
+        assert!(output.status.success(), "{subject} was delivered as {id} and is not explained: {output:?}");
+    }
+}
+
+#[test]
+fn sigterm_finishes_messages_in_work_and_takes_no_new_ones() {
+    let mut daemon = Daemon::start("").unwrap();
+    let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
+    let idle = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
+    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    daemon.signal("TERM").unwrap();
+    daemon.wait_for_log("stopping").unwrap();
+    let answer = client.message(&mail("in work", "text"));
+    assert!(answer.word == "accept" || answer.word == "continue", "{answer:?}");
+    // The daemon closes both: one has its answer, the other had no message.
+    drop(client);
+    drop(idle);
+    let status = daemon.wait_for_end(Duration::from_secs(20)).unwrap();
+    assert!(status.success(), "{status}\n{}", daemon.log());
+    assert!(std::os::unix::net::UnixStream::connect(daemon.site().milter_socket()).is_err());
+    daemon.start_again().unwrap();
+    verify(&daemon);
+    assert!(stdout(&daemon, &["audit", "list"]).contains("accept"));
+}
+
+#[test]
+fn sighup_takes_a_new_configuration_whole_or_not_at_all() {
+    let site = Site::new().unwrap();
+    let base = site.defaults("");
+    let daemon = site.start(&base).unwrap();
+    assert!(judge(&daemon, &mail("before", &gtube())).word.starts_with("550"));
+
+    daemon
+        .write_config(&format!("{base}[policy.score]\nreject = 5000.0\nquarantine = 4000.0\ntag = 3000.0\n"))
+        .unwrap();
+    daemon.signal("HUP").unwrap();
+    daemon.wait_for_log("were read again").unwrap();
+    let answer = judge(&daemon, &mail("after", &gtube()));
+    assert!(!answer.word.starts_with("550"), "the new thresholds are not in use: {answer:?}");
+
+    daemon.write_config(&format!("{base}[policy.score]\nreject = 1.0\n[nonsense]\n")).unwrap();
+    daemon.signal("HUP").unwrap();
+    daemon.wait_for_log("the reload was refused").unwrap();
+    let (status, text) = daemon.get("/readyz").unwrap();
+    assert_eq!(status, 200);
+    assert!(text.contains("degraded: configuration: the last reload was refused"), "{text}");
+    assert!(!judge(&daemon, &mail("still", &gtube())).word.starts_with("550"));
+}
+
+#[test]
+fn a_rule_file_that_is_broken_at_start_is_left_out_and_everybody_is_told() {
+    let site = Site::new().unwrap();
+    rules(&site, "hold.yar", QUARANTINED_BY);
+    let toml = site.defaults("") + &rules(&site, "broken.yar", "rule Broken { condition: nonsense }");
+    let daemon = site.start(&toml).unwrap();
+    let (_, text) = daemon.get("/readyz").unwrap();
+    assert!(text.starts_with("ready, degraded\n") && text.contains("broken.yar"), "{text}");
+    let raw = mail("degraded", "plain");
+    let header = delivered(&raw, &judge(&daemon, &raw).edits);
+    let coverage = header.iter().find(|(n, _)| n == "X-Mailward-Coverage").map(|(_, v)| v.as_str());
+    assert_eq!(coverage, Some("mime=ok; yara=ok(degraded)"));
+    assert_eq!(judge(&daemon, &mail("held", "HOLD-THIS")).word, "discard");
+}
+
+#[test]
+fn a_rule_file_that_breaks_at_reload_keeps_the_whole_previous_set() {
+    let site = Site::new().unwrap();
+    let toml = site.defaults("") + &rules(&site, "hold.yar", QUARANTINED_BY);
+    let daemon = site.start(&toml).unwrap();
+    rules(daemon.site(), "hold.yar", "rule Broken { condition: nonsense }");
+    daemon.signal("HUP").unwrap();
+    daemon.wait_for_log("the reload was refused").unwrap();
+    assert_eq!(judge(&daemon, &mail("held", "HOLD-THIS")).word, "discard");
+}
+
+/// Some twenty seconds for a mail of its own kind, none for others.
+const SLOW: &str = r#"
+rule Slow { strings: $go = "GO-SLOW" condition: $go and
+  for all i in (0..4000000000) : ( (i * 31 + filesize) % 4000000007 != 4000000001 ) }
+"#;
+
+#[test]
+fn a_slow_rule_holds_up_neither_its_own_reply_nor_others() {
+    let site = Site::new().unwrap();
+    let toml = site.defaults("") + &rules(&site, "slow.yar", SLOW) + "timeout = \"2s\"\n";
+    let daemon = site.start(&toml).unwrap();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let begin = Instant::now();
+            (judge(&daemon, &mail("slow", "GO-SLOW")), begin.elapsed())
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        let begin = Instant::now();
+        let quick = judge(&daemon, &mail("quick", "plain"));
+        assert!(quick.word == "accept" || quick.word == "continue", "{quick:?}");
+        assert!(
+            begin.elapsed() < Duration::from_millis(1500),
+            "another message waited {:?}",
+            begin.elapsed()
+        );
+        let (answer, took) = slow.join().unwrap();
+        assert!(answer.word.starts_with("451 4.7.1"), "{answer:?}");
+        assert!(took < Duration::from_secs(6), "the slow one took {took:?}");
+    });
+    // The third time the very same message fails it is held instead of being put off.
+    assert!(judge(&daemon, &mail("slow", "GO-SLOW")).word.starts_with("451"));
+    assert_eq!(judge(&daemon, &mail("slow", "GO-SLOW")).word, "discard");
+    assert_eq!(quarantine(&daemon).len(), 1);
+    verify(&daemon);
+}
+
+#[test]
+fn the_same_message_sent_again_is_the_same_quarantine_entry() {
+    let site = Site::new().unwrap();
+    let toml = site.defaults("") + &rules(&site, "hold.yar", QUARANTINED_BY);
+    let daemon = site.start(&toml).unwrap();
+    for _ in 0..3 {
+        assert_eq!(judge(&daemon, &mail("held", "HOLD-THIS")).word, "discard");
+    }
+    let entries = quarantine(&daemon);
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["attempts"]["count"], 3);
+    let id = entries[0]["id"].as_str().unwrap();
+    let shown = daemon.cli(&["quarantine", "show", "--raw", id]).unwrap();
+    assert_eq!(shown.stdout, mail("held", "HOLD-THIS"), "what is held is what was sent, byte for byte");
+    let deleted = stdout(&daemon, &["quarantine", "delete", id]);
+    assert!(deleted.contains("is deleted"), "{deleted}");
+    assert!(quarantine(&daemon).is_empty());
+    let explained = stdout(&daemon, &["explain", "--json", id]);
+    assert!(explained.contains("deleted"), "{explained}");
+}
+
+#[test]
+fn floods_are_answered_within_bounded_memory() {
+    let daemon = Daemon::start("[limits]\nmessage = \"100MB\"\n").unwrap();
+    let idle = resident(daemon.pid());
+    let mut boundaries = b"Subject: flood\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
+    boundaries.extend(b"--b\r\n".repeat(4_000_000));
+    let answer = judge(&daemon, &boundaries);
+    assert_eq!(answer.word, "discard", "what cannot be inspected is held");
+    let grown = resident(daemon.pid()).saturating_sub(idle);
+    assert!(grown < 3 * boundaries.len() as u64 + (8 << 20), "{grown} bytes for {}", boundaries.len());
+    drop(boundaries);
+
+    let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
+    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    client.stage(b'T', b"", 0x1_0000);
+    // Seven million fields in packets of their own, sent a few hundred at a time.
+    let field = [&9u32.to_be_bytes()[..], b"LA\0 1234\0".as_slice()].concat();
+    client.send_raw(&field.repeat(1000), 7000);
+    let answer = client.end();
+    assert!(answer.word == "discard" || answer.word.starts_with("552"), "{answer:?}");
+    let (status, _) = daemon.get("/healthz").unwrap();
+    assert_eq!(status, 200);
+    let grown = resident(daemon.pid()).saturating_sub(idle);
+    assert!(grown < 3 * 63_000_000 + (8 << 20), "{grown} bytes for seven million fields");
+    verify(&daemon);
+}
+
+/// The most that a process ever had resident, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn mail_from_sendmail_is_held_and_never_refused() {
+    if !mta::not_run::postfix_ready("mail_from_sendmail_is_held_and_never_refused") {
+        return;
+    }
+    let daemon = Daemon::start("").unwrap();
+    let postfix = Postfix::start(&Options::with_milter(daemon.endpoint())).unwrap();
+    postfix.sendmail("a@sender.example", &["x@example.org"], &mail("local", &eicar())).unwrap();
+    mta::wait_until("the message to be held", mta::PATIENCE, || {
+        Ok((quarantine(&daemon).len() == 1).then_some(()))
+    })
+    .unwrap();
+    postfix.wait_for_empty_queue().unwrap();
+    assert!(postfix.mailbox("x@example.org").unwrap().is_empty());
+    // No bounce either.
+    assert!(!postfix.log().contains("status=bounced"), "{}", postfix.log());
+}
+
+#[test]
+fn check_config_prints_every_error_and_exits_78() {
+    let site = Site::new().unwrap();
+    let file = site.config();
+    std::fs::write(&file, "[milter]\nlisten = [\"nowhere\"]\n[policy]\nrepeat_limit = 0\n[polcy]\n").unwrap();
+    let output = run(&["check-config", "--config"], &file);
+    assert_eq!(output.status.code(), Some(78));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for part in ["nowhere", "repeat_limit", "polcy", "policy"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    std::fs::write(&file, "").unwrap();
+    let output = run(&["check-config", "--config"], &file);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+fn run(arguments: &[&str], file: &Path) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_mailward")).args(arguments).arg(file).output().unwrap()
+}
+
+#[test]
+fn scan_judges_a_file_without_a_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mail.eml");
+    std::fs::write(&file, mail("scan me", &eicar())).unwrap();
+    let none = dir.path().join("none.toml");
+    std::fs::write(&none, "").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(["scan", "--json", "--config"])
+        .arg(&none)
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["verdict"], "malware");
+    assert_eq!(object["disposition"], "reject");
+    for key in ["id", "score", "rule", "reason", "coverage", "findings", "auth", "urls", "attachments"] {
+        assert!(!object[key].is_null(), "{key} is missing");
+    }
+    let missing = std::process::Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(["scan", "/nowhere"])
+        .output()
+        .unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("/nowhere cannot be opened"));
+}

@@ -1,0 +1,228 @@
+//! `make run` and `make demo`: mailward on its embedded defaults behind a private Postfix, and five mails.
+//!
+//! Shows for each mail the server's reply, the headers added and taken away, where it landed and why. With
+//! `--stay` it then keeps everything running until Ctrl-C. Ends with status 1 if a mail that was taken is found
+//! neither in the mailbox nor in quarantine.
+#![expect(clippy::print_stdout, reason = "this program is there to be read")]
+
+#[path = "mod.rs"]
+mod mta;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use mta::smtp::{SmtpReply, crlf};
+use mta::{Daemon, Delivered, Options, Postfix, delivered};
+
+const RECIPIENT: &str = "alice@example.org";
+
+/// File, who sends it, what it is.
+const MAILS: [(&str, &str, &str); 5] = [
+    ("1-clean.eml", "martha@remote.example", "an ordinary mail"),
+    ("2-eicar.eml", "accounts@remote.example", "the EICAR test virus, attached"),
+    ("3-gtube.eml", "deals@remote.example", "the GTUBE test spam"),
+    ("4-phish.eml", "security@remote.example", "a form that asks for a bank password"),
+    ("5-forged.eml", "somebody@remote.example", "forged verdict headers"),
+];
+
+fn main() -> ExitCode {
+    match demonstrate() {
+        Ok(status) => status,
+        Err(error) => {
+            println!("\nThe demo cannot go on: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demonstrate() -> anyhow::Result<ExitCode> {
+    let stay = std::env::args().any(|argument| argument == "--stay");
+    println!("Starting mailward on its embedded defaults: no other server, only the places redirected.");
+    let daemon = Daemon::start("")?;
+    println!("Starting a private Postfix on 127.0.0.1, with mailward as its milter.");
+    let postfix = Postfix::start(&Options::with_milter(daemon.endpoint()))?;
+    let mut lost = 0;
+    for (number, (file, from, what)) in MAILS.iter().enumerate() {
+        println!("\n{}\n{}. {what} (tests/samples/demo/{file})", "─".repeat(78), number + 1);
+        if !show(&daemon, &postfix, file, from)? {
+            lost += 1;
+        }
+    }
+    println!("\n{}", "─".repeat(78));
+    if lost > 0 {
+        println!("{lost} of the mails that were taken cannot be found: this is a fault.");
+        return Ok(ExitCode::FAILURE);
+    }
+    if stay {
+        invite(&daemon, &postfix)?;
+        wait_for_ctrl_c()?;
+        println!("\nStopping Postfix and mailward.");
+    } else {
+        println!("Done. `make run` does the same and stays up for mails of your own.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends one mail and tells what became of it. False if it was taken and is nowhere.
+fn show(daemon: &Daemon, postfix: &Postfix, file: &str, from: &str) -> anyhow::Result<bool> {
+    let id = format!("{file}.{}@remote.example", std::process::id());
+    let message = mail(file, &id)?;
+    let before = audited(daemon)?;
+    let transaction = mta::smtp::send(postfix.smtp_port(), from, &[RECIPIENT], &message)?;
+    let reply = transaction.last();
+    println!("   SMTP reply      {reply}");
+    let arrived = if transaction.taken() { arrival(postfix, reply, &id)? } else { None };
+    let audit_id = audited(daemon)?.into_iter().find(|id| !before.contains(id));
+    let found = match &arrived {
+        Some(mail) => {
+            headers(&message, mail);
+            println!("   landed in       the mailbox: {}", mail.path.display());
+            true
+        }
+        None if !transaction.taken() => {
+            let how = if reply.code >= 500 { "refused" } else { "refused for now: the sender tries again" };
+            println!("   landed          nowhere: {how}");
+            true
+        }
+        None => quarantined(daemon, audit_id.as_deref())?,
+    };
+    match audit_id {
+        Some(id) => explain(daemon, &id)?,
+        None => println!("   why             mailward has no record of it"),
+    }
+    Ok(found)
+}
+
+/// The sample with its blanks filled in.
+fn mail(file: &str, id: &str) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/demo").join(file);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    // Put together here: a file with the whole strings would be taken away by the virus scanners of those who
+    // work on mailward.
+    let eicar = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR", "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].join("-");
+    let gtube = ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE", "STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"].join("-");
+    let now = mailward::telemetry::Clock::system().now().millis() / 1000;
+    let now = time::OffsetDateTime::from_unix_timestamp(i64::try_from(now)?)?;
+    let date = now.format(&time::format_description::well_known::Rfc2822)?;
+    Ok(crlf(
+        &text
+            .replace("@ID@", id)
+            .replace("@DATE@", &date)
+            .replace("@GTUBE@", &gtube)
+            .replace("@EICAR_BASE64@", &data_encoding::BASE64.encode(eicar.as_bytes())),
+    ))
+}
+
+/// First words of the rows of `mailward audit list`: the ids, newest first, and a word of the head line.
+fn audited(daemon: &Daemon) -> anyhow::Result<Vec<String>> {
+    let output = daemon.cli(&["audit", "list"])?;
+    anyhow::ensure!(
+        output.status.success(),
+        "mailward audit list: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let rows = String::from_utf8_lossy(&output.stdout);
+    Ok(rows.lines().filter_map(|row| row.split_whitespace().next()).map(str::to_owned).collect())
+}
+
+/// Waits until Postfix has done with a message it took: delivered, or dropped because mailward keeps it.
+fn arrival(postfix: &Postfix, reply: &SmtpReply, id: &str) -> anyhow::Result<Option<Delivered>> {
+    let queue_id = reply.queue_id().context("Postfix took the mail and named no queue id")?;
+    mta::wait_until("the delivery", mta::PATIENCE, || {
+        let log = postfix.log();
+        let ended = |line: &str| line.contains("status=") || line.contains("milter-discard");
+        Ok(log.lines().any(|line| line.contains(queue_id) && ended(line)).then_some(()))
+    })?;
+    let mailbox = postfix.mailbox(RECIPIENT)?;
+    Ok(mailbox.into_iter().find(|mail| mail.value("Message-ID").is_some_and(|value| value.contains(id))))
+}
+
+fn headers(sent: &[u8], arrived: &Delivered) {
+    const OURS: [&str; 4] = ["x-mailward-", "x-spam-", "x-virus-", "authentication-results"];
+    let of_filters = |field: &&String| {
+        let name = field.to_ascii_lowercase();
+        OURS.iter().any(|ours| name.starts_with(ours))
+    };
+    let sent: Vec<String> = delivered::fields(sent).iter().filter(of_filters).cloned().collect();
+    let arrived: Vec<String> = arrived.fields().iter().filter(of_filters).cloned().collect();
+    let print = |title: &str, fields: Vec<&String>| {
+        for (number, field) in fields.iter().enumerate() {
+            println!(
+                "   {:<15} {}",
+                if number == 0 { title } else { "" },
+                field.replace('\n', "\n                   ")
+            );
+        }
+    };
+    print("headers taken", sent.iter().filter(|field| !arrived.contains(field)).collect());
+    print("headers added", arrived.iter().filter(|field| !sent.contains(field)).collect());
+}
+
+fn quarantined(daemon: &Daemon, id: Option<&str>) -> anyhow::Result<bool> {
+    let output = daemon.cli(&["quarantine", "list"])?;
+    let rows = String::from_utf8_lossy(&output.stdout).into_owned();
+    let row = rows.lines().find(|row| id.is_some_and(|id| row.contains(id)));
+    match row {
+        Some(row) => println!("   landed in       quarantine: {}", row.trim()),
+        None => println!("   landed          NOWHERE: taken, but neither in the mailbox nor in quarantine"),
+    }
+    Ok(row.is_some())
+}
+
+fn explain(daemon: &Daemon, id: &str) -> anyhow::Result<()> {
+    const LINES: usize = 12;
+    let output = daemon.cli(&["explain", id])?;
+    let told = if output.status.success() { &output.stdout } else { &output.stderr };
+    let told = String::from_utf8_lossy(told);
+    println!("   why             mailward explain {id}");
+    for line in told.lines().take(LINES) {
+        println!("                   │ {line}");
+    }
+    if told.lines().count() > LINES {
+        println!("                   │ …");
+    }
+    Ok(())
+}
+
+fn invite(daemon: &Daemon, postfix: &Postfix) -> anyhow::Result<()> {
+    let config = daemon.site().config();
+    let config = config.display();
+    let binary = mta::daemon::binary()?;
+    let binary = binary.display();
+    println!(
+        "Up, until Ctrl-C. Send more:
+
+  swaks --server 127.0.0.1:{port} --from you@remote.example --to {RECIPIENT} --attach @FILE
+  swaks --server 127.0.0.1:{port} --from you@remote.example --to {RECIPIENT} --data @MESSAGE.eml
+
+  mailbox         {mailbox}
+  what was done   {binary} audit list --config {config}
+  why             {binary} explain ID --config {config}
+  what is held    {binary} quarantine list --config {config}
+  mailward's log  {log}
+  Postfix's log   {postfix_log}",
+        port = postfix.smtp_port(),
+        mailbox = postfix.maildir(RECIPIENT).join("new").display(),
+        log = daemon.site().path().join("mailward.log").display(),
+        postfix_log = postfix.dir().join("postfix.log").display(),
+    );
+    Ok(())
+}
+
+fn wait_for_ctrl_c() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
