@@ -6,7 +6,7 @@
 //! helo: mx.sender.example
 //! user: alice                              authenticated
 //! from: <a@sender.example>
-//! to: <x@example.org>                      repeat for more
+//! to: <alice@example.org>                      repeat for more
 //! config: [policy]                         a line of configuration; repeat for more
 //! --- mail
 //! Subject: hello
@@ -19,8 +19,8 @@
 //! rule: malware                            the rule that decided
 //! header: X-Spam-Flag: YES                 among the delivered header fields; repeat for more
 //! no-header: X-Spam-Status: No*            not among them
-//! delivered: <x@example.org>               exactly these get the mail; repeat
-//! quarantined: <y@example.org>             exactly these are held for; repeat
+//! delivered: <alice@example.org>               exactly these get the mail; repeat
+//! quarantined: <bob@example.org>             exactly these are held for; repeat
 //! explain: *Eicar*                         some line of the explanation; repeat
 //! ```
 //!
@@ -76,7 +76,7 @@ impl Case {
             }
         }
         if case.to.is_empty() {
-            case.to.push("<x@example.org>".into());
+            case.to.push("<alice@example.org>".into());
         }
         let mail = mail
             .replace("{{EICAR}}", &eicar())

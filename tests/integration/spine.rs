@@ -12,7 +12,7 @@ use super::mta::{self, Daemon, Options, Postfix, Site};
 
 fn mail(subject: &str, body: &str) -> Vec<u8> {
     format!(
-        "From: Anna <a@sender.example>\r\nTo: x@example.org\r\nSubject: {subject}\r\nMessage-ID: <{}@sender.example>\r\n\r\n{body}\r\n",
+        "From: Anna <a@sender.example>\r\nTo: alice@example.org\r\nSubject: {subject}\r\nMessage-ID: <{}@sender.example>\r\n\r\n{body}\r\n",
         subject.replace(' ', "-")
     )
     .into_bytes()
@@ -20,7 +20,7 @@ fn mail(subject: &str, body: &str) -> Vec<u8> {
 
 fn judge(daemon: &Daemon, raw: &[u8]) -> super::milter_client::Answer {
     let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
-    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    client.envelope("<a@sender.example>", &["<alice@example.org>".to_owned()]);
     let answer = client.message(raw);
     client.quit();
     answer
@@ -86,7 +86,8 @@ fn kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised() {
                         let raw = mail(&subject, body);
                         // The sender tries again until it hears 250, as an MTA would.
                         for _ in 0..200 {
-                            let sent = mta::smtp::send(port, "a@sender.example", &["x@example.org"], &raw);
+                            let sent =
+                                mta::smtp::send(port, "a@sender.example", &["alice@example.org"], &raw);
                             if sent.is_ok_and(|t| t.taken()) {
                                 taken.insert(subject);
                                 break;
@@ -115,7 +116,7 @@ fn kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised() {
     postfix.wait_for_empty_queue().unwrap();
     assert!(promised.len() > 60, "only {} messages got through: the test did not test much", promised.len());
     let mut arrived: BTreeMap<String, String> = BTreeMap::new();
-    for mail in postfix.mailbox("x@example.org").unwrap() {
+    for mail in postfix.mailbox("alice@example.org").unwrap() {
         let id =
             mail.value("X-Mailward-Id").expect("everything that is delivered has our id").trim().to_owned();
         arrived.insert(mail.value("Subject").unwrap().trim().to_owned(), id);
@@ -142,7 +143,7 @@ fn sigterm_finishes_messages_in_work_and_takes_no_new_ones() {
     let mut daemon = Daemon::start("").unwrap();
     let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
     let idle = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
-    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    client.envelope("<a@sender.example>", &["<alice@example.org>".to_owned()]);
     daemon.signal("TERM").unwrap();
     daemon.wait_for_log("stopping").unwrap();
     let answer = client.message(&mail("in work", "text"));
@@ -278,7 +279,7 @@ fn floods_are_answered_within_bounded_memory() {
     drop(boundaries);
 
     let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
-    client.envelope("<a@sender.example>", &["<x@example.org>".to_owned()]);
+    client.envelope("<a@sender.example>", &["<alice@example.org>".to_owned()]);
     client.stage(b'T', b"", 0x1_0000);
     // Seven million fields in packets of their own, sent a few hundred at a time.
     let field = [&9u32.to_be_bytes()[..], b"LA\0 1234\0".as_slice()].concat();
@@ -306,13 +307,13 @@ fn mail_from_sendmail_is_held_and_never_refused() {
     }
     let daemon = Daemon::start("").unwrap();
     let postfix = Postfix::start(&Options::with_milter(daemon.endpoint())).unwrap();
-    postfix.sendmail("a@sender.example", &["x@example.org"], &mail("local", &eicar())).unwrap();
+    postfix.sendmail("a@sender.example", &["alice@example.org"], &mail("local", &eicar())).unwrap();
     mta::wait_until("the message to be held", mta::PATIENCE, || {
         Ok((quarantine(&daemon).len() == 1).then_some(()))
     })
     .unwrap();
     postfix.wait_for_empty_queue().unwrap();
-    assert!(postfix.mailbox("x@example.org").unwrap().is_empty());
+    assert!(postfix.mailbox("alice@example.org").unwrap().is_empty());
     // No bounce either.
     assert!(!postfix.log().contains("status=bounced"), "{}", postfix.log());
 }
