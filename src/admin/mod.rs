@@ -62,7 +62,6 @@ pub struct Door {
 
 impl Door {
     /// The routes of a unix socket.
-    #[must_use]
     pub fn full(self) -> Router {
         let router = Router::new()
             .route("/metrics", get(health::metrics))
@@ -79,7 +78,6 @@ impl Door {
     }
 
     /// The routes of a TCP listener.
-    #[must_use]
     pub fn health_only(self) -> Router {
         Self::common(Router::new(), self)
     }

@@ -60,7 +60,7 @@ pub(super) fn engine(
         ask(Arc::clone(yara) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
     let settings = Settings {
-        limits: config.limits.mime.clone(),
+        limits: config.limits.mime,
         deadline: config.limits.deadline.duration(),
         own: config.network.own.clone(),
         on_failure,

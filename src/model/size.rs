@@ -48,7 +48,8 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS.iter().rev().find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+        let exact =
+            UNITS.iter().rev().find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         let (name, factor) = exact.copied().unwrap_or(("B", 1));
         write!(f, "{}{name}", self.0 / factor)
     }

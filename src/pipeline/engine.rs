@@ -150,7 +150,7 @@ impl Engine {
         if message.raw().len() <= READ_IN_PLACE {
             return read(message, &self.settings.limits);
         }
-        let (message, limits) = (message.clone(), self.settings.limits.clone());
+        let (message, limits) = (message.clone(), self.settings.limits);
         tokio::task::spawn_blocking(move || read(&message, &limits)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "reading a message panicked; it counts as not inspected");
             (Parts { list: Vec::new(), not_inspected: vec![NotInspected::Unparsable] }, Vec::new())

@@ -1,5 +1,12 @@
 //! One binary for all integration tests, because linking is what costs. A module per behaviour.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "these are tests: a panic is how they fail"
+)]
+
 mod case;
 mod cases;
 mod docs;
