@@ -51,7 +51,8 @@ fn is_wide(label: &str) -> bool {
 fn decode<'a>(bytes: &'a [u8], label: &str) -> Cow<'a, str> {
     let is_utf8 = matches!(label, "utf-8" | "utf8");
     if is_utf8 || !is_wide(label) && bytes.is_ascii() {
-        return String::from_utf8_lossy(bytes);
+        // Checking alone is several times as fast as looking for what to replace.
+        return std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
     }
     if matches!(label, "us-ascii" | "ascii")
         && let Ok(text) = std::str::from_utf8(bytes)

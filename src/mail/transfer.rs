@@ -111,6 +111,9 @@ fn value(byte: u8) -> u8 {
 /// Base64. Bytes outside the alphabet are passed over (RFC 2045 §6.8), and decoding goes on after a
 /// padding, as some readers do: what they would see must be seen here.
 pub(super) fn base64(input: &[u8]) -> Decoded {
+    if let Some(bytes) = well_formed(input) {
+        return Decoded { bytes, is_bad: false, is_other: false };
+    }
     let mut out = Vec::with_capacity(input.len() / 4 * 3 + 3);
     let mut odd = Odd::default();
     let mut rest = input;
@@ -146,6 +149,19 @@ pub(super) fn base64(input: &[u8]) -> Decoded {
     // More than one odd byte in eight digits, and nothing that makes sense: this is some other text.
     let is_other = odd.early * 6 > until_padding && std::str::from_utf8(&out).is_err();
     Decoded { bytes: out, is_bad, is_other }
+}
+
+/// Base64 as RFC 2045 wants it: full groups in lines that end in CRLF or LF, padding at the end alone.
+/// Nearly all mail is so, and vector instructions decode it four times as fast.
+fn well_formed(input: &[u8]) -> Option<Vec<u8>> {
+    let mut digits = Vec::with_capacity(input.len());
+    for line in input.split_inclusive(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\n").map_or(line, |l| l.strip_suffix(b"\r").unwrap_or(l));
+        digits.extend_from_slice(line);
+    }
+    let length = base64_simd::STANDARD.decode_inplace(&mut digits).ok()?.len();
+    digits.truncate(length);
+    Some(digits)
 }
 
 /// What stands between the digits.
@@ -328,6 +344,18 @@ mod tests {
         assert_eq!(bad, Decoded { is_bad: true, ..clean(b"hello world and all others") });
         let goes_on = base64(b"aGVsbG8=d29ybGQ=");
         assert_eq!(goes_on, Decoded { is_bad: true, ..clean(b"helloworld") });
+    }
+
+    proptest! {
+        #[test]
+        fn well_formed_base64_decodes_as_by_the_digit(bytes in any::<Vec<u8>>(), width in 1..80_usize) {
+            let encoded = data_encoding::BASE64.encode(&bytes);
+            let lines: Vec<&[u8]> = encoded.as_bytes().chunks(width).collect();
+            prop_assert_eq!(well_formed(&lines.join(&b"\r\n"[..])), Some(bytes.clone()));
+            prop_assert_eq!(base64(&lines.join(&b"\n"[..])), clean(&bytes));
+            // A blank in front keeps the vector instructions away.
+            prop_assert_eq!(base64(&[b" ", encoded.as_bytes()].concat()).bytes, bytes);
+        }
     }
 
     #[test]
