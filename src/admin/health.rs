@@ -49,6 +49,7 @@ pub(super) async fn readyz(State(door): State<Door>) -> Response {
 }
 
 pub(super) async fn metrics(State(door): State<Door>) -> Response {
+    door.control.refresh();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.metrics.exposition()).into_response()
 }
 

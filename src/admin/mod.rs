@@ -37,6 +37,9 @@ pub trait Control: Send + Sync {
     /// Whether mail is taken, and what is degraded.
     fn readiness(&self) -> Readiness;
 
+    /// Brings the gauges up to date, before they are read.
+    fn refresh(&self);
+
     /// The daemon at a glance.
     fn status(&self) -> serde_json::Value;
 

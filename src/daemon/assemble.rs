@@ -12,6 +12,7 @@ use crate::model::Scanner;
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::policy::{OnFailure, Policy};
+use crate::scan::absent::Absent;
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
 use crate::scan::yara::{self, Yara};
@@ -58,6 +59,11 @@ pub(super) fn engine(
     }
     if let (Some(yara), Some(terms)) = (yara, config.scanner.terms(Scanner::Yara)) {
         ask(Arc::clone(yara) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
+    }
+    for scanner in [Scanner::Auth, Scanner::Clamd, Scanner::Rspamd, Scanner::Urls] {
+        if let Some(terms) = config.scanner.terms(scanner) {
+            ask(Arc::new(Absent(scanner)), terms.timeout.duration(), terms.on_failure);
+        }
     }
     let settings = Settings {
         limits: config.limits.mime,

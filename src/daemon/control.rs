@@ -14,8 +14,8 @@ use crate::config::{Config, Loaded};
 use crate::intake::milter::Snapshot;
 use crate::model::{Disposition, Timestamp};
 use crate::pipeline::{Budget, Engine, Process, Shared};
+use crate::scan::Health;
 use crate::scan::yara::Yara;
-use crate::scan::{Health, Scan};
 
 /// What the effects may take after a message's deadline before its judge is taken for hung.
 const GRACE: Duration = Duration::from_secs(10);
@@ -28,13 +28,17 @@ pub(super) struct Daemon {
     budget: Arc<Budget>,
     yara: Option<Arc<Yara>>,
     snapshots: Arc<ArcSwap<Snapshot>>,
-    /// What holds now. The lock also keeps two reloads from happening at once.
+    /// What holds now; locked for a moment only, because health asks for it.
     now: Mutex<Now>,
+    /// Keeps two reloads from happening at once.
+    reloading: Mutex<()>,
     taking: AtomicBool,
     started: Timestamp,
 }
 
 struct Now {
+    /// What the parts that need a restart run with.
+    at_start: Config,
     config: Config,
     process: Arc<Process>,
     /// Why the last attempt to read the configuration was refused.
@@ -53,8 +57,18 @@ impl Daemon {
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(&config, &process)));
         let started = shared.clock.now();
         let budget = Budget::new(config.limits.messages, config.limits.held.0);
-        let now = Mutex::new(Now { config, process, refused: None });
-        Self { path, shared, budget, yara, snapshots, now, taking: AtomicBool::new(false), started }
+        let now = Mutex::new(Now { at_start: config.clone(), config, process, refused: None });
+        Self {
+            path,
+            shared,
+            budget,
+            yara,
+            snapshots,
+            now,
+            reloading: Mutex::new(()),
+            taking: AtomicBool::new(false),
+            started,
+        }
     }
 
     /// What new connections take.
@@ -67,6 +81,11 @@ impl Daemon {
         Arc::clone(&self.budget)
     }
 
+    /// How long messages in work may take to end at the stop.
+    pub(super) fn drain(&self) -> Duration {
+        self.lock().config.limits.drain.duration()
+    }
+
     /// Says whether mail is taken.
     pub(super) fn set_taking(&self, taking: bool) {
         self.taking.store(taking, Ordering::Relaxed);
@@ -76,27 +95,45 @@ impl Daemon {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_reload(&self, now: &mut Now) -> Result<String, String> {
+    fn try_reload(&self) -> Result<String, String> {
         let Loaded { config, warnings, .. } =
             Config::load(self.path.as_deref()).map_err(|e| e.to_string())?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let restart = needs_restart(&now.config, &config);
+        let (at_start, old) = {
+            let now = self.lock();
+            (now.at_start.clone(), now.config.clone())
+        };
+        let restart = needs_restart(&at_start, &config);
         // Each part is made before any is put to use: all or nothing.
         let engine = assemble::engine(&config, self.yara.as_ref(), &self.shared.metrics)
             .map_err(|error| error.to_string())?;
+        // Path and group stay as they are until a restart.
+        let kept = &at_start.quarantine;
+        let quarantine = |new: &Config| crate::quarantine::Config {
+            path: kept.path.clone(),
+            group: kept.group.clone(),
+            ..new.quarantine.clone()
+        };
+        self.shared.quarantine.reconfigure(quarantine(&config)).map_err(|error| error.to_string())?;
         let rules = match &self.yara {
             Some(yara) => {
-                let loaded = yara.reload().map_err(|error| error.to_string())?;
+                let loaded = yara.reload().map_err(|error| {
+                    // The one part that can still fail: what was changed for it is taken back.
+                    self.shared.quarantine.reconfigure(quarantine(&old)).ok();
+                    error.to_string()
+                })?;
                 format!("{} YARA rules from {} files", loaded.rules, loaded.files)
             }
             None => "no YARA rules".to_owned(),
         };
-        self.shared.quarantine.reconfigure(config.quarantine.clone()).map_err(|error| error.to_string())?;
-        now.process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
-        self.snapshots.store(Arc::new(snapshot(&config, &now.process)));
+        let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
+        self.snapshots.store(Arc::new(snapshot(&config, &process)));
+        let mut now = self.lock();
+        now.process = process;
         now.config = config;
+        drop(now);
         let mut told = format!("configuration and rules were read again: {rules}");
         if !restart.is_empty() {
             told.push_str(&format!("; a restart is needed for {}", restart.join(", ")));
@@ -108,10 +145,19 @@ impl Daemon {
 impl Control for Daemon {
     fn readiness(&self) -> Readiness {
         let mut degraded = Vec::new();
-        if let Some(Health::Degraded(what)) = self.yara.as_ref().map(|yara| yara.health()) {
-            degraded.push(format!("yara: {what}"));
+        let now = self.lock();
+        for asked in now.process.engine().scanners() {
+            if let Health::Degraded(what) = asked.scan.health() {
+                degraded.push(format!("{}: {what}", asked.scan.scanner()));
+            }
         }
-        if let Some(refused) = &self.lock().refused {
+        if let Some(what) = self.shared.quarantine_trouble.sentence() {
+            degraded.push(format!("quarantine: {what}"));
+        }
+        if let Some(what) = self.shared.audit_trouble.sentence() {
+            degraded.push(format!("audit: {what}"));
+        }
+        if let Some(refused) = &now.refused {
             let first = refused.lines().next().unwrap_or_default();
             degraded
                 .push(format!("configuration: the last reload was refused, the old one is in use: {first}"));
@@ -127,8 +173,9 @@ impl Control for Daemon {
             .into_iter()
             .map(|d| (d.name().to_owned(), self.shared.metrics.messages_by(d).into()))
             .collect();
-        let scanners: Vec<serde_json::Value> = self
-            .lock()
+        let current = self.lock();
+        let restart = needs_restart(&current.at_start, &current.config);
+        let scanners: Vec<serde_json::Value> = current
             .process
             .engine()
             .scanners()
@@ -147,6 +194,7 @@ impl Control for Daemon {
             "uptime_seconds": now.since(self.started).as_secs(),
             "ready": readiness.ready,
             "degraded": readiness.degraded,
+            "restart_needed": restart,
             "messages": messages,
             "in_work": self.budget.messages(),
             "bytes_held": self.budget.bytes(),
@@ -155,18 +203,29 @@ impl Control for Daemon {
         })
     }
 
+    fn refresh(&self) {
+        let metrics = &self.shared.metrics;
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        metrics.messages_in_work.set(gauge(self.budget.messages()));
+        metrics.message_bytes_held.set(gauge(self.budget.bytes()));
+        for asked in self.lock().process.engine().scanners() {
+            let up = asked.scan.health() == Health::Up;
+            metrics.scanner_up.with_label_values(&[asked.scan.scanner().name()]).set(i64::from(up));
+        }
+    }
+
     fn reload(&self) -> Result<String, String> {
         notify::reloading();
-        let mut now = self.lock();
-        let result = self.try_reload(&mut now);
+        let one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.try_reload();
         let label = if result.is_ok() { "ok" } else { "refused" };
         self.shared.metrics.config_reloads.with_label_values(&[label]).inc();
         match &result {
             Ok(told) => tracing::info!("{told}"),
             Err(report) => tracing::error!("the reload was refused, the old configuration stays:\n{report}"),
         }
-        now.refused = result.as_ref().err().cloned();
-        drop(now);
+        self.lock().refused = result.as_ref().err().cloned();
+        drop(one_at_a_time);
         notify::ready();
         result
     }
@@ -180,24 +239,32 @@ fn snapshot(config: &Config, process: &Arc<Process>) -> Snapshot {
     }
 }
 
-/// Sections that differ and that a running daemon cannot change.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut changed = Vec::new();
-    let mut compare = |name, same: bool| {
-        if !same {
-            changed.push(name);
+/// Keys and sections that differ and that a running daemon cannot change.
+fn needs_restart(start: &Config, new: &Config) -> Vec<&'static str> {
+    let yara = |config: &Config| {
+        // How long it may take and what its failure is worth are taken at a reload.
+        let unchanging = crate::scan::yara::Config::default();
+        crate::scan::yara::Config {
+            timeout: unchanging.timeout,
+            on_failure: unchanging.on_failure,
+            ..config.scanner.yara.clone()
         }
     };
-    compare("state_dir", old.state_dir == new.state_dir);
-    compare("[milter]", old.milter == new.milter);
-    compare("[admin]", old.admin == new.admin);
-    compare("[audit]", old.audit == new.audit);
-    compare("[store]", old.store == new.store);
-    compare("[log]", old.log == new.log);
-    compare(
-        "limits.messages and limits.held",
-        (old.limits.messages, old.limits.held) == (new.limits.messages, new.limits.held),
-    );
-    compare("[scanner.yara]", old.scanner.yara == new.scanner.yara);
-    changed
+    [
+        ("state_dir", start.state_dir == new.state_dir),
+        ("[milter]", start.milter == new.milter),
+        ("[admin]", start.admin == new.admin),
+        ("[audit]", start.audit == new.audit),
+        ("[store]", start.store == new.store),
+        ("[log]", start.log == new.log),
+        ("[scanner.yara]", yara(start) == yara(new)),
+        ("quarantine.path", start.quarantine.path == new.quarantine.path),
+        ("quarantine.group", start.quarantine.group == new.quarantine.group),
+        ("limits.messages", start.limits.messages == new.limits.messages),
+        ("limits.held", start.limits.held == new.limits.held),
+    ]
+    .into_iter()
+    .filter(|(_, same)| !same)
+    .map(|(name, _)| name)
+    .collect()
 }

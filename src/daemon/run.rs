@@ -13,7 +13,7 @@ use crate::admin::{self, Bound, Control, Door};
 use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::{self, Listener, Service};
-use crate::pipeline::{Repeats, Shared};
+use crate::pipeline::{Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
@@ -66,7 +66,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     notify::stopping();
     daemon.set_taking(false);
     tracing::info!("stopping: messages in work are finished first");
-    let drained = running.drain(config.limits.drain.duration()).await;
+    let drained = running.drain(daemon.drain()).await;
     if drained.cut > 0 {
         tracing::error!(
             cut = drained.cut,
@@ -103,7 +103,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
         false => None,
     };
     let (audit, notes) =
-        Audit::open(&config.audit, &config.state_dir, &store, clock.clone(), metrics, pseudonyms)?;
+        Audit::open(&config.audit, &config.state_dir, &store, clock.clone(), metrics, pseudonyms.clone())?;
     for note in notes {
         tracing::warn!(note, "audit");
     }
@@ -113,7 +113,16 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
         tracing::warn!(note, "quarantine");
     }
     let repeats = Repeats::open(&store, quarantine_key)?;
-    let shared = Shared { audit, quarantine, repeats, clock, metrics: Arc::clone(metrics) };
+    let shared = Shared {
+        audit,
+        quarantine,
+        repeats,
+        clock,
+        metrics: Arc::clone(metrics),
+        pseudonyms,
+        quarantine_trouble: Trouble::default(),
+        audit_trouble: Trouble::default(),
+    };
     Ok((Arc::new(shared), store))
 }
 

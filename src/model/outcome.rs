@@ -45,6 +45,8 @@ pub enum Skip {
     NoClient,
     /// Some other scanner had already decided.
     Decided,
+    /// Configured, and not there to be asked.
+    Unavailable,
 }
 
 /// What went wrong in a scanner.
@@ -66,6 +68,7 @@ impl Skip {
             Self::Relay => "relay",
             Self::NoClient => "no-client",
             Self::Decided => "decided",
+            Self::Unavailable => "unavailable",
         }
     }
 }

@@ -22,6 +22,10 @@ use crate::telemetry::Metrics;
 /// another thread costs more than reading them.
 const READ_IN_PLACE: usize = 64 * 1024;
 
+/// The daemon name that Postfix' own documents give to services which take mail from users only
+/// (`milter_macro_daemon_name` in master.cf).
+const ORIGINATING: &str = "ORIGINATING";
+
 /// Looks at messages and judges them under one configuration.
 #[derive(Debug)]
 pub struct Engine {
@@ -124,7 +128,8 @@ impl Engine {
     pub fn direction(&self, session: &Session) -> Direction {
         let own =
             session.client.addr.ip().is_some_and(|ip| self.settings.own.iter().any(|net| net.contains(&ip)));
-        if own || session.user.is_some() || session.local_submission {
+        let originating = session.daemon.as_deref() == Some(ORIGINATING);
+        if own || originating || session.user.is_some() || session.local_submission {
             Direction::Outbound
         } else {
             Direction::Inbound
@@ -192,5 +197,45 @@ const fn fault(fault: Fault) -> policy::Fault {
         Fault::TooLarge(limit) => policy::Fault::TooLarge(ByteSize(limit)),
         Fault::TooManyFields => policy::Fault::TooManyFields(MAX_FIELDS),
         Fault::NoMemory => policy::Fault::NoMemory,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Client, ClientAddr};
+
+    fn engine() -> Engine {
+        let settings = Settings {
+            limits: mail::Limits::default(),
+            deadline: Duration::from_secs(5),
+            own: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            on_failure: BTreeMap::new(),
+            authserv_id: None,
+            fingerprint: String::new(),
+        };
+        Engine::new(settings, Vec::new(), Policy::default(), Arc::new(Metrics::new()))
+    }
+
+    fn from(ip: &str) -> Session {
+        let addr = ClientAddr::Ip(ip.parse().unwrap());
+        Session { client: Client { name: String::new(), addr }, ..Session::default() }
+    }
+
+    #[test]
+    fn mail_of_own_clients_users_and_services_goes_out() {
+        let engine = engine();
+        assert_eq!(engine.direction(&from("198.51.100.7")), Direction::Inbound);
+        assert_eq!(engine.direction(&from("127.0.0.1")), Direction::Inbound, "loopback is not implied");
+        assert_eq!(engine.direction(&from("192.0.2.7")), Direction::Outbound);
+        assert_eq!(engine.direction(&from("::ffff:192.0.2.7")), Direction::Outbound);
+        assert_eq!(engine.direction(&from("2001:db8::7")), Direction::Outbound);
+        let user = Session { user: Some("alice".to_owned()), ..from("198.51.100.7") };
+        assert_eq!(engine.direction(&user), Direction::Outbound);
+        let service = |name: &str| Session { daemon: Some(name.to_owned()), ..from("198.51.100.7") };
+        assert_eq!(engine.direction(&service("ORIGINATING")), Direction::Outbound);
+        assert_eq!(engine.direction(&service("smtpd")), Direction::Inbound);
+        let local = Session { local_submission: true, ..from("127.0.0.1") };
+        assert_eq!(engine.direction(&local), Direction::Outbound);
     }
 }

@@ -17,12 +17,14 @@ pub mod record;
 mod repeat;
 mod telling;
 pub mod transaction;
+mod trouble;
 
 pub use budget::Budget;
 pub use engine::Engine;
 pub use process::{Process, Shared};
 pub use repeat::Repeats;
 pub use transaction::{Received, Transaction};
+pub use trouble::Trouble;
 
 /// What was decided about a message, with all effects done.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::budget::Short;
 use super::engine::{Engine, Judged, Looked, Subject};
 use super::repeat::Repeats;
+use super::transaction::Fault;
+use super::trouble::Trouble;
 use super::{Decision, Judge, Received, record, telling};
-use crate::audit::{Audit, Entry, QuarantineEvent, Sync};
-use crate::model::{
-    Answer, Direction, Disposition, Envelope, MailId, Message, Plan, Session, SmtpReply, Timestamp,
-};
+use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
+use crate::model::{Answer, Disposition, Envelope, MailId, Plan, SmtpReply, Step, Timestamp};
 use crate::quarantine::{NewEntry, Quarantine, Stored};
 use crate::scan::BoxFuture;
 use crate::telemetry::{Clock, Metrics};
@@ -28,6 +29,12 @@ pub struct Shared {
     pub clock: Clock,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Hides people in log lines, where that is asked for.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
+    /// Why the quarantine could not be written last.
+    pub quarantine_trouble: Trouble,
+    /// Why the audit journal could not be written last.
+    pub audit_trouble: Trouble,
 }
 
 /// Judges messages under one configuration and does the effects.
@@ -57,41 +64,35 @@ impl Process {
         let Ok(id) = self.shared.clock.mail_id() else {
             tracing::error!("the machine gives no random numbers; mail is put off");
             let id = MailId::from_parts(time.millis(), 0);
-            return Decision { id, plan: put_off(id, "no id can be made", &envelope) };
+            return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
-        let direction = self.direction(&session, &message);
+        if fault == Some(Fault::NoMemory) {
+            self.shared.metrics.overload.with_label_values(&[Short::Bytes.label()]).inc();
+        }
+        let direction = self.engine.direction(&session);
         let subject = Subject { id, session, envelope, message, fault, direction };
         let looked = Arc::new(self.engine.look(subject).await);
         let judged = self.judge(&looked).await;
-        let (decision, judged) = self.secure(id, time, &looked, judged).await;
-        telling::tell(&self.shared.metrics, &looked, &judged, started.elapsed());
-        decision
-    }
-
-    /// Mail from sendmail(1) is our own and outbound, unless we judged it before: then the queue was
-    /// run again (`postsuper -r`), and it must not lose its headers.
-    fn direction(&self, session: &Session, message: &Message) -> Direction {
-        if !session.local_submission {
-            return self.engine.direction(session);
-        }
-        let known = message
-            .first("X-Mailward-Id")
-            .and_then(|id| id.parse::<MailId>().ok())
-            .is_some_and(|id| matches!(self.shared.audit.find(id), Ok(Some(_))));
-        if known { Direction::Inbound } else { Direction::Outbound }
+        let secured = self.secure(id, time, &looked, judged).await;
+        telling::tell(&self.shared, &looked, &secured, started.elapsed());
+        Decision { id, plan: secured.judged.plan }
     }
 
     /// Judges; a message that would be put off is counted, and judged again knowing how often.
-    async fn judge(&self, looked: &Looked) -> Judged {
+    async fn judge(&self, looked: &Arc<Looked>) -> Judged {
         let judged = self.engine.judge(looked, 0);
         let put_off = judged.verdicts.iter().any(|v| v.disposition == Disposition::Tempfail);
         if !put_off || looked.fault.is_some() {
             return judged;
         }
-        let (raw, path) = (looked.input.message.raw().clone(), looked.input.envelope.reverse_path.clone());
-        let shared = Arc::clone(&self.shared);
-        let counted =
-            tokio::task::spawn_blocking(move || shared.repeats.count(&raw, &path, shared.clock.now()));
+        let (shared, failed) = (Arc::clone(&self.shared), Arc::clone(looked));
+        let counted = tokio::task::spawn_blocking(move || {
+            let input = &failed.input;
+            // The same failure, not just any: who comes back to another one has not been waiting for it.
+            let gaps = failed.seen.coverage.gaps();
+            let failures = gaps.map(|(scanner, outcome)| format!("{scanner}={outcome};")).collect::<String>();
+            shared.repeats.count(input.message.raw(), &input.envelope, &failures, shared.clock.now())
+        });
         match counted.await {
             Ok(Ok(times)) => self.engine.judge(looked, times),
             Ok(Err(error)) => {
@@ -106,20 +107,19 @@ impl Process {
     }
 
     /// Quarantine, then audit. If either cannot be written, nothing was promised: tempfail.
-    async fn secure(
-        &self,
-        id: MailId,
-        time: Timestamp,
-        looked: &Arc<Looked>,
-        mut judged: Judged,
-    ) -> (Decision, Judged) {
+    async fn secure(&self, id: MailId, time: Timestamp, looked: &Arc<Looked>, mut judged: Judged) -> Secured {
         let mut held: Option<Stored> = None;
         if judged.plan.quarantine.is_some() {
             match self.hold(id, looked, &judged).await {
-                Ok(stored) => held = Some(stored),
+                Ok(stored) => {
+                    self.shared.quarantine_trouble.clear();
+                    held = Some(stored);
+                }
                 Err(error) => {
                     tracing::error!(%id, error, "a message could not be quarantined; it is put off");
-                    judged.plan = put_off(id, "the quarantine cannot be written", &looked.input.envelope);
+                    self.shared.metrics.quarantine_errors.inc();
+                    self.shared.quarantine_trouble.set(&error);
+                    put_off(id, "the quarantine cannot be written", &error, looked, &mut judged);
                 }
             }
         }
@@ -127,13 +127,20 @@ impl Process {
         let record = record::of(id, time, looked, &judged, held.as_ref(), &self.engine);
         // An id that somebody is told must be found again, whatever happens to the machine.
         let sync = if told { Sync::Now } else { Sync::Soon };
-        if let Err(error) = self.shared.audit.append(Entry::Judged(Box::new(record)), sync).await {
-            tracing::error!(%id, %error, "the audit journal cannot be written; mail is put off");
-            judged.plan = put_off(id, "the audit journal cannot be written", &looked.input.envelope);
-        } else if let Some(stored) = held {
-            self.note_stored(id, &stored, time).await;
+        match self.shared.audit.append(Entry::Judged(Box::new(record)), sync).await {
+            Ok(()) => {
+                self.shared.audit_trouble.clear();
+                if let Some(stored) = &held {
+                    self.note_stored(id, stored, time).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%id, %error, "the audit journal cannot be written; mail is put off");
+                self.shared.audit_trouble.set(&error.to_string());
+                put_off(id, "the audit journal cannot be written", &error.to_string(), looked, &mut judged);
+            }
         }
-        (Decision { id, plan: judged.plan.clone() }, judged)
+        Secured { judged, held: held.map(|stored| stored.id) }
     }
 
     /// Stores the copy that the plan asks for.
@@ -215,8 +222,36 @@ impl Judge for Process {
     }
 }
 
+/// A judgement whose effects are done.
+pub(super) struct Secured {
+    /// What was decided in the end.
+    pub(super) judged: Judged,
+    /// The quarantine entry that holds the message.
+    pub(super) held: Option<MailId>,
+}
+
+/// Puts a message off that could not be secured, and says so in each verdict.
+fn put_off(id: MailId, what: &str, error: &str, looked: &Looked, judged: &mut Judged) {
+    judged.plan = not_now(id, what, &looked.input.envelope);
+    for verdict in &mut judged.verdicts {
+        verdict.explanation.0.iter_mut().for_each(|step| step.decided = false);
+        verdict.explanation.0.push(Step {
+            rule: NOT_SECURED.to_owned(),
+            saw: format!("{what}: {error}"),
+            wants: Some(Disposition::Tempfail),
+            decided: true,
+        });
+        verdict.disposition = Disposition::Tempfail;
+        verdict.rule = NOT_SECURED.to_owned();
+        verdict.reason = what.to_owned();
+    }
+}
+
+/// The rule that stands in a verdict where quarantine or audit could not be written.
+const NOT_SECURED: &str = "not-secured";
+
 /// Not now, and nothing was kept.
-fn put_off(id: MailId, why: &str, envelope: &Envelope) -> Plan {
+fn not_now(id: MailId, why: &str, envelope: &Envelope) -> Plan {
     Plan {
         quarantine: None,
         actions: Vec::new(),

@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::model::{ReversePath, Timestamp};
+use crate::model::{Envelope, Recipient, Timestamp};
 use crate::store::{Store, StoreError, Tree};
 
 /// MTAs give up after five days (RFC 5321 §4.5.4.1).
@@ -37,12 +37,19 @@ impl Repeats {
         Ok(Self { tree: store.tree("repeats")?, key })
     }
 
-    /// Counts one more failure of this message; returns how often it had failed before. Blocks.
+    /// Counts one more failure of this message for these recipients; returns how often it had failed before
+    /// in the same way (`failures`). Blocks.
     ///
     /// # Errors
     /// If the store cannot be read or written.
-    pub fn count(&self, raw: &[u8], path: &ReversePath, now: Timestamp) -> Result<u32, StoreError> {
-        let counted = self.tree.update(&self.hash(raw, path), |old| match old {
+    pub fn count(
+        &self,
+        raw: &[u8],
+        envelope: &Envelope,
+        failures: &str,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        let counted = self.tree.update(&self.hash(raw, envelope, failures), |old| match old {
             Some(old) if now.since(old.first) < REMEMBERED => {
                 Some(Failures { count: old.count.saturating_add(1), ..old })
             }
@@ -72,12 +79,15 @@ impl Repeats {
         Ok(())
     }
 
-    fn hash(&self, raw: &[u8], path: &ReversePath) -> Vec<u8> {
+    fn hash(&self, raw: &[u8], envelope: &Envelope, failures: &str) -> Vec<u8> {
         // HMAC takes keys of any length, so this cannot fail; without a key it would only be guessable.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return Vec::new() };
-        mac.update(&(raw.len() as u64).to_be_bytes());
-        mac.update(raw);
-        mac.update(path.0.argument());
+        let recipients = envelope.recipients.iter().map(Recipient::argument);
+        let parts = [raw, failures.as_bytes(), envelope.reverse_path.0.argument()];
+        for part in parts.into_iter().chain(recipients) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
         mac.finalize().into_bytes().to_vec()
     }
 }
@@ -85,20 +95,22 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Recipient;
 
     #[test]
     fn the_same_message_is_counted_and_forgotten_after_five_days() {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(dir.path(), &crate::store::Config::default()).unwrap();
         let repeats = Repeats::open(&store, [1; 32]).unwrap();
-        let path = ReversePath(Recipient::new(*b"<a@b>"));
+        let one = Envelope { recipients: vec![Recipient::new(*b"<a@b>")], ..Envelope::default() };
+        let other = Envelope::default();
         let at = |days: u64| Timestamp::from_millis(days * 86_400_000);
-        assert_eq!(repeats.count(b"x", &path, at(1)).unwrap(), 0);
-        assert_eq!(repeats.count(b"x", &path, at(2)).unwrap(), 1);
-        assert_eq!(repeats.count(b"y", &path, at(2)).unwrap(), 0);
-        assert_eq!(repeats.count(b"x", &path, at(3)).unwrap(), 2);
-        assert_eq!(repeats.count(b"x", &path, at(7)).unwrap(), 0);
+        assert_eq!(repeats.count(b"x", &one, "yara=timeout;", at(1)).unwrap(), 0);
+        assert_eq!(repeats.count(b"x", &one, "yara=timeout;", at(2)).unwrap(), 1);
+        assert_eq!(repeats.count(b"y", &one, "yara=timeout;", at(2)).unwrap(), 0);
+        assert_eq!(repeats.count(b"x", &one, "yara=timeout;", at(3)).unwrap(), 2);
+        assert_eq!(repeats.count(b"x", &one, "yara=timeout;", at(7)).unwrap(), 0);
+        assert_eq!(repeats.count(b"x", &other, "yara=timeout;", at(7)).unwrap(), 0);
+        assert_eq!(repeats.count(b"x", &one, "clamd=timeout;", at(7)).unwrap(), 0);
         repeats.expire(at(30)).unwrap();
         assert_eq!(repeats.tree.iter().count(), 0);
     }

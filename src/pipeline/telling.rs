@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use super::engine::{Judged, Looked};
-use crate::model::{Answer, ClientAddr, Disposition, text};
-use crate::telemetry::Metrics;
+use super::engine::Looked;
+use super::process::{Secured, Shared};
+use crate::model::{Answer, ClientAddr, Disposition, MailId, text};
+use crate::policy::name;
 
 /// Longest foreign text in a log line, in characters.
 const MAX: usize = 200;
 
 /// Counts a message and writes its log line.
-pub(super) fn tell(metrics: &Metrics, looked: &Looked, judged: &Judged, took: Duration) {
-    let input = &looked.input;
-    let disposition = judged.plan.recipients.iter().copied().reduce(Disposition::stricter).unwrap_or(
-        match judged.plan.answer {
-            Answer::Tempfail(_) => Disposition::Tempfail,
-            Answer::Reject(_) => Disposition::Reject,
-            Answer::Discard => Disposition::Discard,
-            Answer::Accept => Disposition::Accept,
-        },
-    );
+pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Duration) {
+    let (input, judged, metrics) = (&looked.input, &secured.judged, &shared.metrics);
+    let disposition = judged.plan.recipients.iter().copied().reduce(Disposition::stricter);
+    let disposition = disposition.unwrap_or(match judged.plan.answer {
+        Answer::Tempfail(_) => Disposition::Tempfail,
+        Answer::Reject(_) => Disposition::Reject,
+        Answer::Discard => Disposition::Discard,
+        Answer::Accept => Disposition::Accept,
+    });
     let main = judged.verdicts.iter().max_by_key(|v| (v.disposition.strictness(), v.category));
     let category = main.map(|v| v.category).unwrap_or_default();
     let size = input.message.raw().len();
@@ -27,29 +27,63 @@ pub(super) fn tell(metrics: &Metrics, looked: &Looked, judged: &Judged, took: Du
     metrics.message_seconds.observe(took.as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a message is far below 2^52 bytes")]
     metrics.message_bytes.observe(size as f64);
-    let gap = looked.seen.coverage.gaps().next().is_some();
-    if gap && matches!(judged.plan.answer, Answer::Accept) {
+    if looked.seen.coverage.gaps().next().is_some() && matches!(judged.plan.answer, Answer::Accept) {
         metrics.degraded.inc();
     }
+    if judged.verdicts.iter().any(|v| v.rule == name::REPEAT) {
+        metrics.repeats_held.inc();
+        tracing::error!(
+            id = %input.id,
+            held_as = secured.held.as_ref().map(MailId::as_str),
+            coverage = looked.seen.coverage.to_string(),
+            "the same message failed the same way too often: it is held now; look why it cannot be judged"
+        );
+    }
+    let (reply, answer) = match &judged.plan.answer {
+        Answer::Reject(reply) | Answer::Tempfail(reply) => (Some(reply.to_string()), "refused"),
+        Answer::Accept => (None, "accepted"),
+        Answer::Discard => (None, "taken"),
+    };
     let client = match &input.session.client.addr {
         ClientAddr::Ip(ip) => ip.to_string(),
         ClientAddr::Unix(_) => "local".to_owned(),
         ClientAddr::Unknown => "unknown".to_owned(),
     };
+    // One key for one fact, every value in quotes or without a space: such lines are searched by machines.
     tracing::info!(
         id = %input.id,
-        queue_id = input.envelope.queue_id.as_deref().unwrap_or("none"),
+        queue_id = input.envelope.queue_id.as_deref(),
+        direction = ?looked.direction,
         client,
-        from = text::line(input.envelope.reverse_path.address(), MAX),
+        from = address(shared, input.envelope.reverse_path.address()),
+        to = input.envelope.recipients.first().map(|r| address(shared, r.address())),
         recipients = input.envelope.recipients.len(),
+        message_id = input.message.first("Message-ID").map(|id| text::line(&id, MAX)),
         size,
+        answer,
+        reply,
         %disposition,
         verdict = %category,
         score = %main.map(|v| v.score).unwrap_or_default(),
-        rule = main.map(|v| v.rule.as_str()).unwrap_or("none"),
+        rule = main.map(|v| v.rule.as_str()),
         reason = text::line(main.map(|v| v.reason.as_str()).unwrap_or_default(), MAX),
-        coverage = %looked.seen.coverage,
-        ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        held_as = secured.held.as_ref().map(MailId::as_str),
+        coverage = looked.seen.coverage.to_string(),
+        ms = millis(took),
         "judged"
     );
+}
+
+/// Milliseconds with one decimal.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e4).round() / 10.0
+}
+
+/// An address as the configuration lets it be written into the log.
+fn address(shared: &Shared, address: &str) -> String {
+    let safe = text::line(address, MAX);
+    match &shared.pseudonyms {
+        Some(pseudonyms) if !safe.is_empty() => pseudonyms.address(&safe),
+        _ => safe,
+    }
 }

@@ -7,6 +7,7 @@
 //! **Failures.** A scanner that fails, panics or runs out of time is an [`Outcome`] of its own, never
 //! an absence; what that is worth is the admin's `on_failure`, applied by `policy`.
 
+pub mod absent;
 pub mod mime;
 pub mod run;
 pub mod yara;

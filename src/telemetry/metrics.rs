@@ -9,6 +9,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use crate::model::{Category, Disposition};
+
 macro_rules! metrics {
     ($( $(#[doc = $help:literal])+ $field:ident : $kind:ident = $name:literal $([$($label:literal),+])? $(in $buckets:expr)? ; )+) => {
         /// All metrics. Cheap to share behind an `Arc`.
@@ -33,7 +35,9 @@ macro_rules! metrics {
                 let registry = Registry::new();
                 $( let $field = make::<$kind>($name, concat!($($help),+).trim(), &[$($($label),+)?], buckets!($($buckets)?));
                    register(&registry, Box::new($field.clone())); )+
-                Self { registry, $( $field, )+ }
+                let metrics = Self { registry, $( $field, )+ };
+                metrics.begin_at_zero();
+                metrics
             }
         }
     };
@@ -92,6 +96,10 @@ metrics! {
     yara_reloads: IntCounterVec = "mailward_yara_reloads_total" ["result"];
     /// Quarantine entries stored, by category.
     quarantined: IntCounterVec = "mailward_quarantined_total" ["category"];
+    /// Messages that could not be put into quarantine and were put off.
+    quarantine_errors: IntCounter = "mailward_quarantine_errors_total";
+    /// Messages held because the very same failure had put them off too often: look into each.
+    repeats_held: IntCounter = "mailward_repeats_held_total";
     /// Entries in quarantine now.
     quarantine_entries: IntGauge = "mailward_quarantine_entries";
     /// Bytes in quarantine now.
@@ -161,6 +169,24 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
+    /// event hides that event from `rate()`.
+    fn begin_at_zero(&self) {
+        let known: [(&IntCounterVec, &[&str]); 6] = [
+            (&self.overload, &["messages", "bytes", "recipients", "connections"]),
+            (&self.audit_errors, &["append", "sync"]),
+            (&self.config_reloads, &["ok", "refused"]),
+            (&self.quarantine_expired, &["age", "size", "gone", "orphan"]),
+            (&self.quarantined, &Category::ALL.map(Category::name)),
+            (&self.milter_errors, &["io", "malformed", "order", "timeout", "hung", "panic"]),
+        ];
+        for (counter, values) in known {
+            for value in values {
+                counter.with_label_values(&[*value]);
+            }
+        }
+    }
+
     /// The exposition in Prometheus' text format.
     #[must_use]
     pub fn exposition(&self) -> String {
@@ -169,8 +195,8 @@ impl Metrics {
 
     /// Messages judged since the start that ended in `disposition`.
     #[must_use]
-    pub fn messages_by(&self, disposition: crate::model::Disposition) -> u64 {
-        crate::model::Category::ALL
+    pub fn messages_by(&self, disposition: Disposition) -> u64 {
+        Category::ALL
             .into_iter()
             .map(|category| self.messages.with_label_values(&[disposition.name(), category.name()]).get())
             .sum()

@@ -9,6 +9,7 @@
 
 mod case;
 mod cases;
+mod degraded;
 mod docs;
 mod layering;
 mod milter_client;

@@ -10,7 +10,7 @@ use super::case::{eicar, gtube};
 use super::milter_client::{MilterClient, Peer, delivered};
 use super::mta::{self, Daemon, Options, Postfix, Site};
 
-fn mail(subject: &str, body: &str) -> Vec<u8> {
+pub fn mail(subject: &str, body: &str) -> Vec<u8> {
     format!(
         "From: Anna <a@sender.example>\r\nTo: alice@example.org\r\nSubject: {subject}\r\nMessage-ID: <{}@sender.example>\r\n\r\n{body}\r\n",
         subject.replace(' ', "-")
@@ -18,7 +18,7 @@ fn mail(subject: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn judge(daemon: &Daemon, raw: &[u8]) -> super::milter_client::Answer {
+pub fn judge(daemon: &Daemon, raw: &[u8]) -> super::milter_client::Answer {
     let mut client = MilterClient::connect(&daemon.site().milter_socket(), &Peer::default());
     client.envelope("<a@sender.example>", &["<alice@example.org>".to_owned()]);
     let answer = client.message(raw);
@@ -26,7 +26,7 @@ fn judge(daemon: &Daemon, raw: &[u8]) -> super::milter_client::Answer {
     answer
 }
 
-fn stdout(daemon: &Daemon, arguments: &[&str]) -> String {
+pub fn stdout(daemon: &Daemon, arguments: &[&str]) -> String {
     let output = daemon.cli(arguments).unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -44,7 +44,7 @@ fn quarantine(daemon: &Daemon) -> Vec<Value> {
 }
 
 /// Rules of this test's own, in a folder that nobody but root can write.
-fn rules(site: &Site, name: &str, text: &str) -> String {
+pub fn rules(site: &Site, name: &str, text: &str) -> String {
     let folder = site.path().join("rules");
     let written = site.path().join(name);
     std::fs::write(&written, text).unwrap();
