@@ -15,11 +15,19 @@ pub(super) struct Bounds {
 
 /// What a record may hold: more than an honest message ever has.
 pub(super) const USUAL: Bounds =
-    Bounds { list: 200, recipients: 1000, verdicts: 100, path: 10, text: 1000, address: 512 };
-/// What it may hold if it is still too long then. Even if every character takes twelve bytes, such a
-/// record has less than 1 MiB.
+    Bounds { list: 200, recipients: 1000, verdicts: 100, path: 3, text: 1000, address: 512 };
+/// What it may hold if it is still too long then: more than [`allowance`]. Even if every character takes
+/// twelve bytes, such a record has a few ten kilobytes.
 pub(super) const TIGHT: Bounds =
-    Bounds { list: 20, recipients: 100, verdicts: 5, path: 2, text: 150, address: 100 };
+    Bounds { list: 12, recipients: 100, verdicts: 5, path: 1, text: 120, address: 60 };
+
+/// The most bytes that the record of this message should take: some, and twice what its sender sent. So
+/// nobody can fill the journal, and push old days out of it, with much less than he sends.
+pub(super) fn allowance(record: &Record) -> usize {
+    let sent = usize::try_from(record.message.size).unwrap_or(usize::MAX);
+    let recipients: usize = record.envelope.recipients.iter().map(|r| r.argument().len() + 16).sum();
+    (16 * 1024_usize).saturating_add(sent.saturating_add(recipients).saturating_mul(2))
+}
 
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 200;
@@ -88,10 +96,10 @@ impl Record {
         self.envelope.parameters.iter_mut().for_each(|s| each(s, address));
         self.message.subject.iter_mut().for_each(|s| each(s, MAX_SUBJECT.min(text)));
         for file in &mut self.attachments {
-            each(&mut file.name, text.min(255));
+            each(&mut file.name, text.min(120));
             each(&mut file.media_type, address);
             file.path.truncate(path);
-            file.path.iter_mut().for_each(|s| each(s, text.min(255)));
+            file.path.iter_mut().for_each(|s| each(s, text.min(60)));
         }
         for outcome in self.coverage.0.values_mut() {
             if let crate::model::Outcome::Failed(failure) = outcome {

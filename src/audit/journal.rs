@@ -94,7 +94,7 @@ impl Pending {
         let encoded = |entry: &Entry| entry.encode().map_err(AuditError::Encode);
         let mut content = encoded(&entry)?;
         if let Entry::Judged(record) = &mut entry
-            && content.len() > MAX_CONTENT
+            && content.len() > MAX_CONTENT.min(super::fit::allowance(record))
         {
             record.fit(&super::fit::TIGHT);
             content = encoded(&entry)?;

@@ -79,7 +79,8 @@ async fn judge(
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
     let session = Arc::new(session(arguments));
     let direction = engine.direction(&session);
-    let subject = Subject { id, session, envelope: envelope(arguments), message, fault: None, direction };
+    let subject =
+        Subject { id, session, envelope: envelope(arguments), message, fault: None, direction, share: None };
     let looked = engine.look(subject).await;
     let judged = engine.judge(&looked, 0);
     Ok(record::of(id, clock.now(), &looked, &judged, None, engine))

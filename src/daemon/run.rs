@@ -120,6 +120,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
         clock,
         metrics: Arc::clone(metrics),
         pseudonyms,
+        unrecorded: std::sync::Mutex::default(),
         quarantine_trouble: Trouble::default(),
         audit_trouble: Trouble::default(),
     };

@@ -37,7 +37,7 @@ impl Limits {
 
     /// The decoded bytes that a message of `raw` bytes may have.
     pub(super) fn decoded(&self, raw: usize) -> usize {
-        self.decoded.bytes().min(raw.saturating_mul(4).saturating_add(1 << 20))
+        self.decoded.bytes().min(raw.saturating_mul(2).saturating_add(1 << 20))
     }
 }
 
@@ -58,6 +58,7 @@ pub fn describe(not_inspected: &NotInspected) -> String {
         NotInspected::TooLarge => {
             "The decoded content is larger than the limit; the parts beyond it were not looked at.".into()
         }
+        NotInspected::TooSlow => "Reading the parts took longer than the message's deadline.".to_owned(),
         NotInspected::Unparsable => {
             "The message could not be taken apart; only its raw bytes were looked at.".into()
         }
@@ -82,7 +83,7 @@ mod tests {
     fn the_configured_limits_cannot_lift_the_built_in_ones() {
         let limits = Limits { depth: 1_000_000, decoded: ByteSize(u64::MAX), ..Limits::default() };
         assert_eq!(limits.depth(), 100);
-        assert_eq!(limits.decoded(1000), 4000 + (1 << 20));
+        assert_eq!(limits.decoded(1000), 2000 + (1 << 20));
     }
 
     #[test]

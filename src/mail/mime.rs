@@ -159,9 +159,14 @@ impl Walk {
     }
 }
 
+/// How much of a nested header is read for its subject, in bytes.
+const MAX_HEADER_FOR_SUBJECT: usize = 64 * 1024;
+
 /// The subject of a nested message, from its part's content.
 pub(super) fn subject(part: &Part) -> Option<String> {
-    let message = header::parse(part.content.clone());
+    // A header may have megabytes; a subject that stands so far down is not worth them.
+    let header = part.content.slice(..part.content.len().min(MAX_HEADER_FOR_SUBJECT));
+    let message = header::parse(header);
     let subject = message.values("subject").next().map(header::decode_words)?;
     (!subject.is_empty()).then_some(subject)
 }

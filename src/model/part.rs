@@ -86,6 +86,8 @@ pub enum NotInspected {
     TooDeep,
     /// More decoded bytes than the limit.
     TooLarge,
+    /// Reading it took longer than the message's deadline.
+    TooSlow,
     /// The MIME library could not make sense of it.
     Unparsable,
     /// A part's content could not be decoded (the part, counted from 1).
@@ -101,6 +103,7 @@ impl NotInspected {
             Self::TooManyParts => "limit-parts",
             Self::TooDeep => "limit-depth",
             Self::TooLarge => "limit-size",
+            Self::TooSlow => "limit-time",
             Self::Unparsable => "unparsable",
             Self::Undecodable(_) => "undecodable",
         }

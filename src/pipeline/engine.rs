@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+use super::budget::Share;
 use super::transaction::{Fault, MAX_FIELDS};
 use crate::mail;
 use crate::model::{
@@ -20,11 +21,15 @@ use crate::telemetry::Metrics;
 
 /// Messages up to this size are read on the thread that received them (ADR 9): handing them to
 /// another thread costs more than reading them.
-const READ_IN_PLACE: usize = 64 * 1024;
+const READ_IN_PLACE: usize = 16 * 1024;
 
 /// The daemon name that Postfix' own documents give to services which take mail from users only
 /// (`milter_macro_daemon_name` in master.cf).
 const ORIGINATING: &str = "ORIGINATING";
+
+/// More inbound copies of our fields than these are not edited away: for each, Postfix reads its queue file
+/// from the top, and no honest message has them.
+const MAX_REMOVALS: usize = 100;
 
 /// Looks at messages and judges them under one configuration.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ pub struct Subject {
     pub fault: Option<Fault>,
     /// Which way it goes.
     pub direction: Direction,
+    /// What it holds of the process's memory.
+    pub share: Option<Share>,
 }
 
 /// What was seen in a message.
@@ -139,9 +146,15 @@ impl Engine {
     /// Reads the message and asks all scanners.
     pub async fn look(&self, subject: Subject) -> Looked {
         let deadline = Instant::now() + self.settings.deadline;
-        let Subject { id, session, envelope, message, fault, direction } = subject;
-        let (parts, attachments) = self.read(&message).await;
-        let input = Arc::new(ScanInput { id, session, envelope, message, parts, attachments });
+        let Subject { id, session, envelope, mut message, mut fault, direction, mut share } = subject;
+        // Decoded, it takes about as much again.
+        if fault.is_none() && share.as_mut().is_some_and(|share| share.take(message.raw().len()).is_err()) {
+            fault = Some(Fault::NoMemory);
+            message = Message::default();
+        }
+        let (parts, attachments) = self.read(&message, deadline).await;
+        let share = share.map(|share| Box::new(share) as Box<_>);
+        let input = Arc::new(ScanInput { id, session, envelope, message, parts, attachments, share });
         let seen = if fault.is_some() {
             // There is nothing to look at; the fault itself is judged.
             Seen::default()
@@ -151,15 +164,21 @@ impl Engine {
         Looked { input, seen, fault, direction }
     }
 
-    async fn read(&self, message: &Message) -> (Parts, Vec<Attachment>) {
+    async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {
         if message.raw().len() <= READ_IN_PLACE {
             return read(message, &self.settings.limits);
         }
         let (message, limits) = (message.clone(), self.settings.limits);
-        tokio::task::spawn_blocking(move || read(&message, &limits)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "reading a message panicked; it counts as not inspected");
-            (Parts { list: Vec::new(), not_inspected: vec![NotInspected::Unparsable] }, Vec::new())
-        })
+        let reading = tokio::task::spawn_blocking(move || read(&message, &limits));
+        let nothing = |why| (Parts { list: Vec::new(), not_inspected: vec![why] }, Vec::new());
+        match tokio::time::timeout_at(deadline.into(), reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "reading a message panicked; it counts as not inspected");
+                nothing(NotInspected::Unparsable)
+            }
+            Err(_) => nothing(NotInspected::TooSlow),
+        }
     }
 
     /// Judges what was seen. Pure: the same for the same `looked` and `failures`, the number of
@@ -167,6 +186,8 @@ impl Engine {
     #[must_use]
     pub fn judge(&self, looked: &Looked, failures: u32) -> Judged {
         let input = &looked.input;
+        let removals = mail::strip::removals(&input.message, self.settings.authserv_id.as_deref());
+        let forged = removals.len();
         let facts = Facts {
             id: input.id,
             direction: looked.direction,
@@ -177,10 +198,12 @@ impl Engine {
             on_failure: &self.settings.on_failure,
             failures,
             subject: input.message.values("Subject").next(),
-            fault: looked.fault.map(fault),
+            fault: looked
+                .fault
+                .map(fault)
+                .or((forged > MAX_REMOVALS).then_some(policy::Fault::Forged(forged))),
         };
         let verdicts = policy::decide(&self.policy, &facts);
-        let removals = mail::strip::removals(&input.message, self.settings.authserv_id.as_deref());
         let plan = policy::plan(&self.policy, &facts, &verdicts, removals);
         Judged { verdicts, plan }
     }

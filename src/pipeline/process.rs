@@ -1,7 +1,8 @@
 //! The life of one message in the daemon: look, judge, then the effects in their order, then the
 //! answer. The order is the promise: quarantine, audit, metrics, log line, answer.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::budget::Short;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Hides people in log lines, where that is asked for.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
+    /// Messages whose answer is not the one on record, until they are answered.
+    pub unrecorded: Mutex<HashSet<MailId>>,
     /// Why the quarantine could not be written last.
     pub quarantine_trouble: Trouble,
     /// Why the audit journal could not be written last.
@@ -60,18 +63,18 @@ impl Process {
     async fn process(&self, received: Received) -> Decision {
         let started = Instant::now();
         let time = self.shared.clock.now();
-        let Received { session, envelope, message, fault, share: _share } = received;
+        let Received { session, envelope, message, fault, share } = received;
         let Ok(id) = self.shared.clock.mail_id() else {
             tracing::error!("the machine gives no random numbers; mail is put off");
             let id = MailId::from_parts(time.millis(), 0);
             return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
-        if fault == Some(Fault::NoMemory) {
+        let direction = self.engine.direction(&session);
+        let subject = Subject { id, session, envelope, message, fault, direction, share: Some(share) };
+        let looked = Arc::new(self.engine.look(subject).await);
+        if looked.fault == Some(Fault::NoMemory) {
             self.shared.metrics.overload.with_label_values(&[Short::Bytes.label()]).inc();
         }
-        let direction = self.engine.direction(&session);
-        let subject = Subject { id, session, envelope, message, fault, direction };
-        let looked = Arc::new(self.engine.look(subject).await);
         let judged = self.judge(&looked).await;
         let secured = self.secure(id, time, &looked, judged).await;
         telling::tell(&self.shared, &looked, &secured, started.elapsed());
@@ -88,9 +91,9 @@ impl Process {
         let (shared, failed) = (Arc::clone(&self.shared), Arc::clone(looked));
         let counted = tokio::task::spawn_blocking(move || {
             let input = &failed.input;
-            // The same failure, not just any: who comes back to another one has not been waiting for it.
+            // By scanner: one that ran out of time at first and was busy then has failed twice.
             let gaps = failed.seen.coverage.gaps();
-            let failures = gaps.map(|(scanner, outcome)| format!("{scanner}={outcome};")).collect::<String>();
+            let failures = gaps.map(|(scanner, _)| format!("{scanner};")).collect::<String>();
             shared.repeats.count(input.message.raw(), &input.envelope, &failures, shared.clock.now())
         });
         match counted.await {
@@ -137,6 +140,8 @@ impl Process {
             Err(error) => {
                 tracing::error!(%id, %error, "the audit journal cannot be written; mail is put off");
                 self.shared.audit_trouble.set(&error.to_string());
+                // The record may be there all the same: it must not say that its answer was given.
+                self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
                 put_off(id, "the audit journal cannot be written", &error.to_string(), looked, &mut judged);
             }
         }
@@ -218,7 +223,8 @@ impl Judge for Process {
             self.shared.metrics.answers_lost.inc();
             tracing::warn!(%id, "the MTA was gone before it had the answer; the sender will try again");
         }
-        self.shared.audit.note_answered(id, reached);
+        let unrecorded = self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.shared.audit.note_answered(id, reached && !unrecorded);
     }
 }
 

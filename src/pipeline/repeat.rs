@@ -1,6 +1,7 @@
 //! Counts how often the very same message was put off, so that one that can never be judged is held
 //! in quarantine at last instead of being put off until its sender gives up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
@@ -82,7 +83,8 @@ impl Repeats {
     fn hash(&self, raw: &[u8], envelope: &Envelope, failures: &str) -> Vec<u8> {
         // HMAC takes keys of any length, so this cannot fail; without a key it would only be guessable.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return Vec::new() };
-        let recipients = envelope.recipients.iter().map(Recipient::argument);
+        // A sender may name them in another order when it tries again.
+        let recipients: BTreeSet<&[u8]> = envelope.recipients.iter().map(Recipient::argument).collect();
         let parts = [raw, failures.as_bytes(), envelope.reverse_path.0.argument()];
         for part in parts.into_iter().chain(recipients) {
             mac.update(&(part.len() as u64).to_be_bytes());

@@ -39,6 +39,8 @@ pub enum Fault {
     TooLarge(ByteSize),
     /// It has more header fields than this.
     TooManyFields(usize),
+    /// It carries so many copies of header fields that only we may write, too many to remove.
+    Forged(usize),
     /// As many bytes of mail as allowed were held already.
     NoMemory,
 }

@@ -28,6 +28,7 @@ fn excess(fault: Option<Fault>) -> Option<String> {
     match fault? {
         Fault::TooLarge(limit) => Some(format!("message is larger than {limit}")),
         Fault::TooManyFields(limit) => Some(format!("message has more than {limit} header fields")),
+        Fault::Forged(_) => Some("message carries too many forged filter header fields".to_owned()),
         Fault::NoMemory => None,
     }
 }
@@ -39,7 +40,7 @@ pub(super) fn tempfail(policy: &Policy, facts: &Facts<'_>) -> SmtpReply {
             let text = signed(policy, facts, "too much mail in work, please try again later");
             SmtpReply::overloaded(&text)
         }
-        Some(Fault::TooLarge(_) | Fault::TooManyFields(_)) => {
+        Some(Fault::TooLarge(_) | Fault::TooManyFields(_) | Fault::Forged(_)) => {
             let text = signed(policy, facts, &excess(facts.fault).unwrap_or_default());
             SmtpReply::new(452, (4, 3, 4), &text).unwrap_or_else(|_| SmtpReply::tempfail(&text))
         }

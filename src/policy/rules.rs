@@ -122,6 +122,7 @@ fn not_collected(view: &View<'_>, _: &Standing) -> Sight {
         Some(Fault::TooManyFields(limit)) => {
             (Disposition::Reject, format!("more than {limit} header fields"))
         }
+        Some(Fault::Forged(n)) => (Disposition::Reject, format!("{n} forged copies of our header fields")),
         Some(Fault::NoMemory) => (Disposition::Tempfail, "no memory left for it".to_owned()),
     };
     Sight::wants(format!("the message is not here: {what}"), disposition, Category::Suspicious, what)

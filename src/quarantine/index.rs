@@ -32,6 +32,8 @@ pub(super) struct Index {
 struct Summary {
     key: Key,
     time: Timestamp,
+    /// When it was taken last: what was promised today is not old because it was first sent last week.
+    last: Timestamp,
     category: Category,
     size: u64,
     /// Lower case.
@@ -92,7 +94,7 @@ impl Index {
     pub(super) fn insert(&mut self, meta: &Meta) {
         self.remove(meta.id);
         let class = meta.category as usize;
-        self.ages[class].insert((meta.time, meta.id));
+        self.ages[class].insert((meta.attempts.last, meta.id));
         self.bytes[class] += meta.size;
         // Of two entries with one key the later counts: the earlier is out of the window.
         let joined = self.keys.entry(meta.key).or_insert(meta.id);
@@ -104,7 +106,7 @@ impl Index {
     pub(super) fn remove(&mut self, id: MailId) -> bool {
         let Some(summary) = self.entries.remove(&id) else { return false };
         let class = summary.category as usize;
-        self.ages[class].remove(&(summary.time, id));
+        self.ages[class].remove(&(summary.last, id));
         self.bytes[class] = self.bytes[class].saturating_sub(summary.size);
         if self.keys.get(&summary.key) == Some(&id) {
             self.keys.remove(&summary.key);
@@ -203,6 +205,7 @@ impl Summary {
         Self {
             key: meta.key,
             time: meta.time,
+            last: meta.attempts.last,
             category: meta.category,
             size: meta.size,
             sender: meta.envelope.reverse_path.address().to_lowercase().into(),

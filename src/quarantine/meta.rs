@@ -169,6 +169,17 @@ impl Meta {
         self.recipients.values().any(|s| *s == State::Held)
     }
 
+    /// Takes over a later judgement.
+    pub(super) fn judged_again(&mut self, new: &NewEntry<'_>) {
+        let later = Self::new(new, self.key, self.time);
+        self.category = later.category;
+        self.score = later.score;
+        self.rule = later.rule;
+        self.reason = later.reason;
+        self.coverage = later.coverage;
+        self.findings = later.findings;
+    }
+
     /// The record as it stands in its file.
     pub(super) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         let mut json = serde_json::to_vec_pretty(self)?;

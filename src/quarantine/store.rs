@@ -36,7 +36,7 @@ impl Quarantine {
         let now = self.clock.now();
         let joined = self.lock().index.joined_by(key, now);
         if let Some(held) = joined {
-            if let Some(attempts) = self.count_attempt(held, new.id, now)? {
+            if let Some(attempts) = self.count_attempt(held, new, now)? {
                 return Ok(Stored { id: held, attempts, fresh: false, expired });
             }
             // A mail program deleted it, or somebody damaged its meta: what comes now is held anew.
@@ -64,7 +64,7 @@ impl Quarantine {
     fn count_attempt(
         &self,
         held: MailId,
-        id: MailId,
+        new: &NewEntry<'_>,
         now: Timestamp,
     ) -> Result<Option<u32>, QuarantineError> {
         if !self.maildir.has_message(held)? {
@@ -76,8 +76,12 @@ impl Quarantine {
             Err(e) => return Err(e),
         };
         // The caller asks again about the same message: not an attempt of the sender.
-        if id != held {
-            meta.attempts.again(id, now);
+        if new.id != held {
+            meta.attempts.again(new.id, now);
+            // More may be known of it by now; less never makes it milder.
+            if new.category > meta.category {
+                meta.judged_again(new);
+            }
             self.maildir.put_meta(held, &json(&meta)?)?;
             self.lock().index.insert(&meta);
         }

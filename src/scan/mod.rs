@@ -34,6 +34,9 @@ pub struct ScanInput {
     pub parts: Parts,
     /// Its files, with hashes.
     pub attachments: Vec<Attachment>,
+    /// What the message may hold of the process's memory; given back when the last scanner, however late,
+    /// lets go of the message.
+    pub share: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
 }
 
 /// How one scanner ended and what it found.

@@ -114,6 +114,7 @@ mod tests {
             message: Message::default(),
             parts: Parts::default(),
             attachments: Vec::new(),
+            share: None,
         });
         let all = [
             asked(Scanner::Yara, || Box::pin(async { Report { outcome: Outcome::Clean, findings: vec![] } })),

@@ -11,6 +11,7 @@ mod case;
 mod cases;
 mod degraded;
 mod docs;
+mod hostile;
 mod layering;
 mod milter_client;
 #[path = "../mta/mod.rs"]

@@ -26,6 +26,7 @@ pub(super) fn input(raw: impl Into<Bytes>, parts: Vec<Part>) -> Arc<ScanInput> {
         message: Message::new(raw.into(), Vec::new(), 0),
         parts: Parts { list, not_inspected: Vec::new() },
         attachments: Vec::new(),
+        share: None,
     })
 }
 
