@@ -1,5 +1,7 @@
 //! Keeping a record within bounds, because everything in it came from outside.
 
+use std::sync::Arc;
+
 use super::record::Record;
 use crate::model::{ClientAddr, Explanation, Recipient};
 
@@ -48,6 +50,7 @@ impl Record {
         for shared in &mut self.verdicts {
             shorten(&mut left_out, "recipients of a verdict", &mut shared.recipients, recipients);
             let Explanation(steps) = &mut shared.verdict.explanation;
+            let steps = Arc::make_mut(steps);
             // The end of an explanation is where it was decided.
             let surplus = steps.len().saturating_sub(list);
             if surplus > 0 {
@@ -115,7 +118,7 @@ impl Record {
         for shared in &mut self.verdicts {
             each(&mut shared.verdict.rule, address);
             each(&mut shared.verdict.reason, text);
-            for step in &mut shared.verdict.explanation.0 {
+            for step in Arc::make_mut(&mut shared.verdict.explanation.0) {
                 each(&mut step.rule, address);
                 each(&mut step.saw, text);
             }

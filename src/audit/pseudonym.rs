@@ -17,6 +17,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -166,7 +167,7 @@ impl Pseudonyms {
         }
         for shared in &mut record.verdicts {
             hide(&mut shared.verdict.reason);
-            shared.verdict.explanation.0.iter_mut().for_each(|step| hide(&mut step.saw));
+            Arc::make_mut(&mut shared.verdict.explanation.0).iter_mut().for_each(|step| hide(&mut step.saw));
         }
         record.plan.headers.iter_mut().for_each(|header| hide(&mut header.value));
         if let Answer::Reject(reply) | Answer::Tempfail(reply) = &mut record.plan.answer {

@@ -1,6 +1,7 @@
 //! What was decided about a message, for one recipient, and why.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,10 @@ pub struct Verdict {
 /// The steps of a judgement in the order in which they were taken.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Explanation(pub Vec<Step>);
+pub struct Explanation(
+    /// Shared, because recipients who share a verdict share its reasons.
+    pub Arc<Vec<Step>>,
+);
 
 /// One line of an explanation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -240,8 +240,9 @@ pub(super) struct Secured {
 fn put_off(id: MailId, what: &str, error: &str, looked: &Looked, judged: &mut Judged) {
     judged.plan = not_now(id, what, &looked.input.envelope);
     for verdict in &mut judged.verdicts {
-        verdict.explanation.0.iter_mut().for_each(|step| step.decided = false);
-        verdict.explanation.0.push(Step {
+        let steps = Arc::make_mut(&mut verdict.explanation.0);
+        steps.iter_mut().for_each(|step| step.decided = false);
+        steps.push(Step {
             rule: NOT_SECURED.to_owned(),
             saw: format!("{what}: {error}"),
             wants: Some(Disposition::Tempfail),

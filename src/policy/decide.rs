@@ -1,5 +1,7 @@
 //! Tries every rule in order and writes down what each saw.
 
+use std::sync::Arc;
+
 use super::evidence::Evidence;
 use super::rules::{Effect, RULES, Sight, Standing, View, Wish};
 use super::{Facts, Policy};
@@ -69,7 +71,7 @@ pub fn judge(policy: &Policy, facts: &Facts<'_>) -> Verdict {
         score: evidence.total().score(),
         rule: RULES.get(index).map_or("undecided", |rule| rule.name).to_owned(),
         reason: text::line(&wish.reason, MAX_REASON),
-        explanation: Explanation(steps),
+        explanation: Explanation(Arc::new(steps)),
     }
 }
 

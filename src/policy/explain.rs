@@ -84,7 +84,7 @@ fn section(out: &mut String, story: &Story<'_>, verdict: &Verdict) {
         line(out, format_args!("for       {}{fate}", text::line(recipient.address(), 120)));
     }
     line(out, format_args!("rules"));
-    for step in &explanation.0 {
+    for step in explanation.0.iter() {
         let mark = if step.decided { '>' } else { ' ' };
         let wants = step.wants.map_or("-", Disposition::name);
         let rule = &step.rule;

@@ -86,7 +86,7 @@ fn record(id: MailId) -> Record {
         score: Score::new(3.5),
         rule: "weak-signals".to_owned(),
         reason: "links lead elsewhere than they show".to_owned(),
-        explanation: Explanation(vec![
+        explanation: Explanation(Arc::new(vec![
             Step {
                 rule: "malware".into(),
                 saw: "no scanner names malware".into(),
@@ -105,7 +105,7 @@ fn record(id: MailId) -> Record {
                 wants: Some(Disposition::Tag),
                 decided: true,
             },
-        ]),
+        ])),
     };
     let headers =
         [("X-Mailward-Id", id.as_str()), ("X-Mailward-Verdict", "suspicious"), ("X-Mailward-Score", "3.5")];
