@@ -1,6 +1,6 @@
 //! The reading of a message: its header, its MIME parts, its files.
 //!
-//! **Contract.** [`walk`] takes the bytes as they came and returns [`Parts`]: every part, decoded, in
+//! **Contract.** [`walk`] takes the bytes as they came and returns [`Parts`](crate::model::Parts): every part, decoded, in
 //! order of appearance, nested messages included. It reads as mail programs read, not as the RFC wishes
 //! mail to be: a fault that some reader would get past does not hide content from us. [`attachments`]
 //! names and hashes the files. [`strip::removals`] says which inbound fields must go because mailward
@@ -11,7 +11,7 @@
 //! decoding stops at `decoded` bytes. Content that needs no decoding is a slice of the message, not a
 //! copy.
 //!
-//! **Failures.** None to the caller. What could not be looked at is in [`Parts::not_inspected`] and is
+//! **Failures.** None to the caller. What could not be looked at is in [`not_inspected`](crate::model::Parts::not_inspected) and is
 //! never the same as clean; [`describe`] says it in a sentence. What was looked at and is odd is a
 //! [`Defect`](crate::model::part::Defect) of its part. Where two readers could see two things, the part
 //! says `Ambiguous` and we take the reading that shows more.

@@ -36,7 +36,7 @@ pub fn line(text: &str, max: usize) -> String {
     out
 }
 
-/// Like [`line`] in printable ASCII: what is not becomes `?`. For SMTP replies and header values.
+/// Like [`line()`] in printable ASCII: what is not becomes `?`. For SMTP replies and header values.
 #[must_use]
 pub fn ascii_line(text: &str, max: usize) -> String {
     let cut = line(text, max);

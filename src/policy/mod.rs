@@ -1,7 +1,7 @@
 //! The judgement and the plan: what a message is worth, for each recipient, and what is done.
 //!
 //! **Contract.** Pure: no clock, no I/O, no state. The same [`Facts`] give the same verdicts and the
-//! same [`Plan`](crate::model::Plan), in whatever order scanners finished. [`decide`] tries every
+//! same [`Plan`](crate::model::Plan), in whatever order scanners finished. [`decide()`] tries every
 //! rule of the shipped table in order and writes down what each saw, so that a verdict can be
 //! explained later. The strictest wish wins (`Disposition::strictness`), of equal ones the first in
 //! the table; a few rules stand for a circumstance and put another disposition in the place of the

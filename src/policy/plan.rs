@@ -13,7 +13,7 @@ use crate::model::{
 
 /// The whole table of "From verdicts to one answer".
 ///
-/// `verdicts` are those of [`decide`](super::decide), one a recipient in the envelope's order.
+/// `verdicts` are those of [`decide`](super::decide()), one a recipient in the envelope's order.
 /// `removals` are the edits that take away what only we may write, highest index first; they go
 /// before everything else: Postfix finds a field to remove or change by skipping the topmost one,
 /// which is its own Received only as long as nothing was inserted above it.

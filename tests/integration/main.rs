@@ -16,4 +16,5 @@ mod layering;
 mod milter_client;
 #[path = "../mta/mod.rs"]
 mod mta;
+mod outbound;
 mod spine;

@@ -1,6 +1,6 @@
 //! Milter: how Postfix and Sendmail hand us mail during SMTP.
 //!
-//! Our own session on indymilter's codec. [`Listener`] is where the MTA connects, [`serve`] accepts,
+//! Our own session on indymilter's codec. [`Listener`] is where the MTA connects, [`serve()`] accepts,
 //! a session per connection reads packets (`frame`), keeps what they say (`dialogue`: connection and
 //! message are two types) and, at the end of a message, has it judged and answers (`eom`, `edits`).
 //!
