@@ -2,22 +2,28 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiError, Door};
 use crate::audit::{self, Entry, Format, QuarantineEvent, Sync};
-use crate::model::MailId;
+use crate::model::{MailId, text};
 use crate::quarantine::{self, QuarantineError};
 
 /// Whoever came through the unix socket; names of their own come with tokens.
 const BY: &str = "admin socket";
 
 pub(super) async fn unknown(uri: Uri) -> ApiError {
-    ApiError::NotFound(format!("there is nothing at {} on this listener", uri.path()))
+    ApiError::NotFound(format!("there is nothing at {} on this listener", text::line(uri.path(), 200)))
+}
+
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::WrongMethod(format!("{} takes no {method}", text::line(uri.path(), 200)))
 }
 
 pub(super) async fn status(State(door): State<Door>) -> Json<Value> {
@@ -31,17 +37,14 @@ pub(super) async fn reload(State(door): State<Door>) -> Result<Json<Value>, ApiE
 
 pub(super) async fn audit_list(
     State(door): State<Door>,
-    Query(query): Query<audit::Query>,
+    query: Result<Query<audit::Query>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query?;
     let listing = blocking(move || door.audit.list(&query)).await?.map_err(ApiError::internal)?;
     Ok(Json(json!({"rows": listing.rows, "next": listing.next, "incomplete": listing.incomplete})))
 }
 
-pub(super) async fn audit_show(
-    State(door): State<Door>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    let id = parse(&id)?;
+pub(super) async fn audit_show(State(door): State<Door>, Id(id): Id) -> Result<Json<Value>, ApiError> {
     let found = blocking(move || door.audit.find(id)).await?.map_err(ApiError::internal)?;
     let found = found.ok_or_else(|| {
         ApiError::NotFound(format!(
@@ -69,14 +72,17 @@ pub(super) struct Export {
 
 pub(super) async fn audit_export(
     State(door): State<Door>,
-    Query(export): Query<Export>,
+    export: Result<Query<Export>, QueryRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
+    let Query(export) = export?;
     // The same parameters as of a list, beside the format.
-    let text: Vec<&str> =
+    let parameters: Vec<&str> =
         uri.query().unwrap_or_default().split('&').filter(|p| !p.starts_with("format=")).collect();
-    let rest: Uri = format!("/?{}", text.join("&")).parse().map_err(|_| bad_query())?;
-    let Query(query) = Query::<audit::Query>::try_from_uri(&rest).map_err(|_| bad_query())?;
+    let rest: Uri = format!("/?{}", parameters.join("&"))
+        .parse()
+        .map_err(|_| ApiError::BadRequest("the query of this export cannot be read".to_owned()))?;
+    let Query(query) = Query::<audit::Query>::try_from_uri(&rest)?;
     let (mut writer, body) = pipe();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = door.audit.export(&query, export.format, &mut writer) {
@@ -86,32 +92,21 @@ pub(super) async fn audit_export(
     Ok(body.into_response())
 }
 
-fn bad_query() -> ApiError {
-    ApiError::BadRequest("the query of this export cannot be read".to_owned())
-}
-
 pub(super) async fn quarantine_list(
     State(door): State<Door>,
-    Query(query): Query<quarantine::Query>,
+    query: Result<Query<quarantine::Query>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query?;
     let listing = blocking(move || door.quarantine.list(&query)).await?;
     Ok(Json(json!({"entries": listing.entries, "notes": listing.notes})))
 }
 
-pub(super) async fn quarantine_show(
-    State(door): State<Door>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    let id = parse(&id)?;
+pub(super) async fn quarantine_show(State(door): State<Door>, Id(id): Id) -> Result<Json<Value>, ApiError> {
     let meta = blocking(move || door.quarantine.meta(id)).await?.map_err(held)?;
     serde_json::to_value(meta).map(Json).map_err(ApiError::internal)
 }
 
-pub(super) async fn quarantine_message(
-    State(door): State<Door>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let id = parse(&id)?;
+pub(super) async fn quarantine_message(State(door): State<Door>, Id(id): Id) -> Result<Response, ApiError> {
     let message = blocking(move || door.quarantine.message(id)).await?.map_err(held)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("message/rfc822"));
@@ -125,11 +120,7 @@ pub(super) async fn quarantine_message(
     Ok((headers, body).into_response())
 }
 
-pub(super) async fn quarantine_delete(
-    State(door): State<Door>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    let id = parse(&id)?;
+pub(super) async fn quarantine_delete(State(door): State<Door>, Id(id): Id) -> Result<Json<Value>, ApiError> {
     let audit = std::sync::Arc::clone(&door.audit);
     // An id of a later attempt names the entry that the first one made.
     let deleted = blocking(move || {
@@ -148,8 +139,18 @@ pub(super) async fn quarantine_delete(
     Ok(Json(json!({ "id": deleted, "message": format!("{deleted} is deleted") })))
 }
 
-fn parse(id: &str) -> Result<MailId, ApiError> {
-    id.parse().map_err(|error: crate::model::id::NotAnId| ApiError::BadRequest(error.to_string()))
+/// The id at the place of `{id}` in a route.
+pub(super) struct Id(MailId);
+
+impl<S: Send + std::marker::Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(id) = Path::<String>::from_request_parts(parts, state).await?;
+        id.parse()
+            .map(Self)
+            .map_err(|error: crate::model::id::NotAnId| ApiError::BadRequest(error.to_string()))
+    }
 }
 
 fn held(error: QuarantineError) -> ApiError {

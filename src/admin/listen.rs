@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::SocketMode;
+
 /// `[admin]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,7 +19,7 @@ pub struct Config {
     /// Where to listen: `unix:/path` for everything, a loopback `address:port` for health only.
     pub listen: Vec<Listen>,
     /// Permissions of the unix socket, in octal. Who can open it can do everything.
-    pub socket_mode: String,
+    pub socket_mode: SocketMode,
 }
 
 impl Default for Config {
@@ -27,7 +29,7 @@ impl Default for Config {
                 Listen::Unix(PathBuf::from("/run/mailward/admin.sock")),
                 Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8890))),
             ],
-            socket_mode: "0660".to_owned(),
+            socket_mode: SocketMode(0o660),
         }
     }
 }
@@ -105,9 +107,6 @@ pub enum ListenError {
     /// Something that is no socket is in the way.
     #[error("{0} exists and is no socket; move it away or change admin.listen")]
     NotASocket(PathBuf),
-    /// The mode is no octal number.
-    #[error("admin.socket_mode {0:?} is no octal number such as \"0660\"")]
-    Mode(String),
     /// The system said no.
     #[error("cannot listen on {address}: {source}")]
     Io {
@@ -141,15 +140,12 @@ impl Bound {
                 Ok(Self::Tcp(listener))
             }
             Listen::Unix(path) => {
-                let mode = u32::from_str_radix(&config.socket_mode, 8)
-                    .ok()
-                    .filter(|mode| *mode <= 0o777)
-                    .ok_or_else(|| ListenError::Mode(config.socket_mode.clone()))?;
                 remove_stale(path)?;
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder).map_err(failed)?;
                 }
                 let listener = UnixListener::bind(path).map_err(failed)?;
+                let SocketMode(mode) = config.socket_mode;
                 fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 Ok(Self::Unix(listener))

@@ -91,6 +91,7 @@ impl Door {
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
             .fallback(api::unknown)
+            .method_not_allowed_fallback(api::wrong_method)
             .layer(axum::middleware::from_fn_with_state(metrics, health::counted))
             .with_state(door)
     }

@@ -9,9 +9,11 @@
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
 //! what was seen [`finding`], how each scanner ended [`outcome`], what was decided [`verdict`], what
-//! the MTA is told [`action`] and [`reply`], made safe for people [`text`].
+//! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
+//! [`causes()`].
 
 pub mod action;
+mod causes;
 pub mod envelope;
 pub mod finding;
 pub mod id;
@@ -21,12 +23,14 @@ pub mod part;
 pub mod reply;
 pub mod session;
 pub mod size;
+mod socket_mode;
 pub mod span;
 pub mod text;
 pub mod time;
 pub mod verdict;
 
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
+pub use causes::causes;
 pub use envelope::{Envelope, Recipient, ReversePath};
 pub use finding::{Category, Finding, Scanner, Score, Severity};
 pub use id::MailId;
@@ -36,6 +40,7 @@ pub use part::{Attachment, Part, Parts};
 pub use reply::SmtpReply;
 pub use session::{Client, ClientAddr, Direction, Session};
 pub use size::ByteSize;
+pub use socket_mode::SocketMode;
 pub use span::Span;
 pub use time::Timestamp;
 pub use verdict::{Disposition, Explanation, Step, Verdict};

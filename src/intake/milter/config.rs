@@ -8,6 +8,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use crate::model::SocketMode;
 use crate::model::Span;
 
 /// `[milter]` in the configuration.
@@ -198,28 +199,6 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// Permission bits of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketMode(pub u32);
-
-impl FromStr for SocketMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.strip_prefix("0o").unwrap_or(text);
-        let mode = u32::from_str_radix(digits, 8).ok().filter(|m| *m <= 0o777 && digits.len() >= 3);
-        mode.map(Self).ok_or_else(|| {
-            format!("{text:?} is no mode of a socket; write three octal digits, as in \"0660\"")
-        })
-    }
-}
-
-impl fmt::Display for SocketMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04o}", self.0)
-    }
-}
-
 macro_rules! as_text {
     ($($kind:ty),+) => { $(
         impl Serialize for $kind {
@@ -235,7 +214,7 @@ macro_rules! as_text {
         }
     )+ };
 }
-as_text!(Endpoint, Cidr, SocketMode);
+as_text!(Endpoint, Cidr);
 
 #[cfg(test)]
 mod tests {
