@@ -109,8 +109,11 @@ impl FromStr for Server {
         if let Some(path) = text.strip_prefix("unix:") {
             return socket_path(path).map(Self::Unix);
         }
-        let wrong =
-            || format!("{text:?} is no address of a server; write \"unix:/path\" or \"tcp:HOST:PORT\"");
+        let wrong = || {
+            format!(
+                "{text:?} is no address of a server; write \"unix:/path\", \"inet:HOST:PORT\" or \"tcp:HOST:PORT\""
+            )
+        };
         let tcp = text.strip_prefix("tcp:").or_else(|| text.strip_prefix("inet:")).ok_or_else(wrong)?;
         let (host, port) = tcp.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(wrong)?;

@@ -13,12 +13,13 @@ use toml::de::DeTable;
 
 use super::problem::Problems;
 use super::read::Read;
-use super::{Config, Listen, document};
-use crate::model::{ByteSize, Span};
+use super::{Config, Depth, Listen, document, machine};
+use crate::model::{ByteSize, Scanner, Span};
 
 /// Sections and keys whose work this version cannot do, with what therefore does not happen. A line goes
 /// when the work is there. `*` stands for each key.
-const NOT_YET: &[(&str, &str)] = &[
+pub(super) const NOT_YET: &[(&str, &str)] = &[
+    ("network.trusted_relays", "the client is taken from the connection, never from a Received field"),
     ("lmtp", "nothing listens there"),
     ("dns.*", "no DNS question is asked"),
     ("scanner.auth", "SPF, DKIM, DMARC and ARC are not looked at"),
@@ -58,7 +59,7 @@ const SYSTEMD_WAITS: Span = Span::seconds(90);
 const LARGEST_MESSAGE: ByteSize = ByteSize(2 << 30);
 
 /// Reports what contradicts what, and completes what follows from other values.
-pub(super) fn check(read: Read<'_, Config>, problems: &mut Problems<'_>) -> Config {
+pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problems<'_>) -> Config {
     let mut config = read.value;
     if document::look_up(&read.table, "quarantine.path").is_none() {
         config.quarantine.path = config.state_dir.join("quarantine");
@@ -80,20 +81,24 @@ pub(super) fn check(read: Read<'_, Config>, problems: &mut Problems<'_>) -> Conf
     checks.feeds();
     checks.quarantine();
     checks.secrets(&config);
-    checks.owners(&config);
+    checks.log_level(&config);
     checks.modules(&config);
+    checks.left_open(&config);
     checks.not_yet();
+    if depth == Depth::Machine {
+        machine::look(&mut checks, &config);
+    }
     config
 }
 
-struct Checks<'a, 'p> {
+pub(super) struct Checks<'a, 'p> {
     /// The file.
     table: &'a DeTable<'a>,
     /// What holds: the file over the defaults.
     effective: &'a toml::Table,
     /// What was in the file and at fault.
     lost: &'a [String],
-    problems: &'a mut Problems<'p>,
+    pub(super) problems: &'a mut Problems<'p>,
 }
 
 /// A value that holds, and where the file says so; `None` if it is a default.
@@ -135,7 +140,7 @@ impl<'a> Checks<'a, '_> {
             .into_iter()
             .filter(|(path, _)| !self.is_lost(path))
             .map(|(path, value)| {
-                let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+                let place = self.place(&path);
                 Held { path, value, place }
             })
             .collect()
@@ -145,7 +150,12 @@ impl<'a> Checks<'a, '_> {
         self.all(path).pop()
     }
 
-    fn is_lost(&self, path: &str) -> bool {
+    /// Where the file gives the value at `path`.
+    pub(super) fn place(&self, path: &str) -> Option<Range<usize>> {
+        document::look_up(self.table, path).map(|(_, value)| value.span())
+    }
+
+    pub(super) fn is_lost(&self, path: &str) -> bool {
         let within = |inner: &str, outer: &str| {
             inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
@@ -267,7 +277,7 @@ impl<'a> Checks<'a, '_> {
     }
 
     /// The place of one element of a list.
-    fn element(&self, path: &str, index: usize) -> Option<Range<usize>> {
+    pub(super) fn element(&self, path: &str, index: usize) -> Option<Range<usize>> {
         let (_, value) = document::look_up(self.table, path)?;
         value.get_ref().as_array()?.get(index).map(toml::Spanned::span)
     }
@@ -310,11 +320,40 @@ impl<'a> Checks<'a, '_> {
         }
     }
 
-    fn owners(&mut self, config: &Config) {
-        for (path, sentence) in said_by_owners(config) {
-            if let Some(held) = self.one(&path) {
-                let section = path.rsplit_once('.').map_or("", |(section, _)| section);
-                self.problems.error(held.place, format!("[{section}] {sentence}"));
+    fn log_level(&mut self, config: &Config) {
+        if let Some(held) = self.one("log.level")
+            && let Some(sentence) = log_level(&config.log.level)
+        {
+            self.problems.error(held.place, format!("[log] {sentence}"));
+        }
+    }
+
+    /// What can be meant, and leaves the admin without something that he will miss.
+    fn left_open(&mut self, config: &Config) {
+        let works = |scanner| config.scanner.terms(scanner).is_some();
+        if !self.is_lost("scanner") && !works(Scanner::Mime) && !works(Scanner::Yara) {
+            let place = self.place("scanner.yara.enabled").or_else(|| self.place("scanner.mime.enabled"));
+            self.problems
+                .warning(place, "no scanner is on")
+                .help("every message is accepted unseen; take out `enabled = false` of one of them");
+        }
+        if !self.is_lost("admin.listen") && config.admin.listen.iter().all(|l| l.unix_path().is_none()) {
+            let message = match config.admin.listen.is_empty() {
+                true => "`listen` in [admin] is empty: no command and no health check reaches the daemon",
+                false => "`listen` in [admin] names no unix socket: no command reaches the daemon",
+            };
+            self.problems
+                .warning(self.place("admin.listen"), message)
+                .help("add \"unix:/run/mailward/admin.sock\"");
+        }
+        for key in ["audit.retention", "audit.max_size"] {
+            let nothing =
+                |held: &Held<'_>| held.span() == Some(Span::default()) || held.size() == Some(ByteSize(0));
+            if let Some(held) = self.one(key).filter(nothing) {
+                let name = held.name();
+                self.problems
+                    .warning(held.place, format!("{name} keeps nothing beyond the present day"))
+                    .help("`mailward explain` then cannot say why older mail was treated as it was");
             }
         }
     }
@@ -323,7 +362,7 @@ impl<'a> Checks<'a, '_> {
         let (Some(path), Some(state)) = (self.one("quarantine.path"), self.one("state_dir")) else { return };
         let (Some(at), Some(state)) = (path.value.as_str(), state.value.as_str()) else { return };
         let (at, state) = (Path::new(at), Path::new(state));
-        let ours = ["db", "audit", "feeds"].iter().find(|d| at.starts_with(state.join(d)));
+        let ours = ["db", "audit", "feeds", "keys"].iter().find(|d| at.starts_with(state.join(d)));
         if at == state || ours.is_some() {
             let name = path.name();
             self.problems
@@ -349,14 +388,14 @@ impl<'a> Checks<'a, '_> {
             if self.lost.iter().any(|lost| lost.starts_with(section)) {
                 continue;
             }
-            let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+            let place = self.place(&path);
             self.problems.error(place, sentence);
         }
     }
 
     fn secrets(&mut self, config: &Config) {
         for (path, secret) in config.secrets() {
-            let place = document::look_up(self.table, &path).map(|(_, value)| value.span());
+            let place = self.place(&path);
             match secret.probe() {
                 Ok(None) => {}
                 Ok(Some(doubt)) => {
@@ -373,7 +412,8 @@ impl<'a> Checks<'a, '_> {
         for (pattern, what) in NOT_YET {
             for (path, value) in values(self.effective, pattern) {
                 let Some((key, _)) = document::look_up(self.table, &path) else { continue };
-                if value.get("enabled").and_then(toml::Value::as_bool) == Some(false) {
+                let is_off = value.get("enabled").and_then(toml::Value::as_bool) == Some(false);
+                if is_off || value.as_array().is_some_and(Vec::is_empty) {
                     continue;
                 }
                 let section = value.is_table();
@@ -387,13 +427,6 @@ impl<'a> Checks<'a, '_> {
             }
         }
     }
-}
-
-/// What modules say of their own sections: the path of a key, and a sentence.
-fn said_by_owners(config: &Config) -> Vec<(String, String)> {
-    let log = log_level(&config.log.level).map(|sentence| ("log.level".to_owned(), sentence));
-    log.into_iter().collect()
-    // Plug in: .chain(Policy::new(&config.policy).err().into_iter().flatten().map(|e| (format!("policy.{}", e.key()), e.to_string())))
 }
 
 /// What is wrong with a log filter.

@@ -33,6 +33,7 @@ mod check;
 mod cidr;
 mod document;
 mod feed;
+mod machine;
 mod problem;
 mod read;
 mod reword;
@@ -46,14 +47,11 @@ mod tests;
 /// Where the configuration is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/mailward/mailward.toml";
 
-/// A section whose module is not in the tree yet: anything is taken.
-pub type Awaited = toml::Table;
-
 /// The configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the database, the audit journal, the feeds and by default the quarantine are.
+    /// Where the database, the audit journal, the keys and by default the quarantine are.
     pub state_dir: PathBuf,
     /// `[milter]`.
     pub milter: crate::intake::milter::Config,
@@ -108,6 +106,18 @@ impl Default for Config {
     }
 }
 
+/// What problems of the embedded defaults name as their file.
+const NO_FILE: &str = "the defaults";
+
+/// How far a configuration is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// What stands in the file.
+    File,
+    /// Also what it names on this machine: rules, folders, groups.
+    Machine,
+}
+
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -126,19 +136,29 @@ impl Config {
     /// # Errors
     /// All that is wrong with the file, at once.
     pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
-        Self::load_or(path, Path::new(DEFAULT_PATH))
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::File)
     }
 
-    fn load_or(path: Option<&Path>, default: &Path) -> Result<Loaded, ConfigErrors> {
+    /// The same for `check-config`: also compiles the rules that the file names, and looks whether the
+    /// folders and groups that it names are on this machine. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn check(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::Machine)
+    }
+
+    fn load_or(path: Option<&Path>, default: &Path, depth: Depth) -> Result<Loaded, ConfigErrors> {
         let is_absent = |path: &Path| {
             // A link to nowhere is not nothing.
             std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
         };
         match path {
             None if is_absent(default) => {
-                Ok(Loaded { config: Self::default(), warnings: Vec::new(), file: None })
+                let source = source::Source::from_bytes(Path::new(NO_FILE), &[])?;
+                Ok(Loaded { file: None, ..Self::from_source(&source, depth)? })
             }
-            path => Self::from_source(&source::Source::read(path.unwrap_or(default))?),
+            path => Self::from_source(&source::Source::read(path.unwrap_or(default))?, depth),
         }
     }
 
@@ -147,16 +167,16 @@ impl Config {
     /// # Errors
     /// All that is wrong with it, at once.
     pub fn parse(name: &Path, bytes: &[u8]) -> Result<Loaded, ConfigErrors> {
-        Self::from_source(&source::Source::from_bytes(name, bytes)?)
+        Self::from_source(&source::Source::from_bytes(name, bytes)?, Depth::File)
     }
 
-    fn from_source(source: &source::Source) -> Result<Loaded, ConfigErrors> {
+    fn from_source(source: &source::Source, depth: Depth) -> Result<Loaded, ConfigErrors> {
         let mut problems = problem::Problems::new(source);
         let mut config = Self::default();
         if let Some(table) = document::parse(source, &mut problems) {
             let reference = toml::Table::try_from(Self::reference()).unwrap_or_default();
             if let Some(read) = read::read::<Self>(table, &reference, &mut problems) {
-                config = check::check(read, &mut problems);
+                config = check::check(read, depth, &mut problems);
             }
         }
         let warnings = problems.finish()?;
@@ -190,12 +210,6 @@ impl Config {
     #[must_use]
     pub fn audit_dir(&self) -> PathBuf {
         self.state_dir.join("audit")
-    }
-
-    /// Where feeds are kept between fetches.
-    #[must_use]
-    pub fn feeds_dir(&self) -> PathBuf {
-        self.state_dir.join("feeds")
     }
 
     /// Every secret, with the key that names it.

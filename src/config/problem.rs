@@ -23,20 +23,36 @@ pub struct Problem {
     level: Level,
     message: String,
     place: Option<Place>,
+    detail: Vec<String>,
     help: Vec<String>,
 }
 
 /// Longest message and help, in characters: keys and values of the file are quoted in them.
 const MAX_TEXT: usize = 600;
+/// Most lines of somebody else's report that are shown.
+const MAX_DETAIL: usize = 40;
 
 impl Problem {
     pub(super) fn new(level: Level, message: &str) -> Self {
-        Self { level, message: text::line(message, MAX_TEXT), place: None, help: Vec::new() }
+        Self {
+            level,
+            message: text::line(message, MAX_TEXT),
+            place: None,
+            detail: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// Adds a line that says what to do.
     pub(super) fn help(&mut self, help: impl AsRef<str>) -> &mut Self {
         self.help.push(text::line(help.as_ref(), MAX_TEXT));
+        self
+    }
+
+    /// Adds somebody else's report, which has lines of its own.
+    pub(super) fn detail(&mut self, report: &str) -> &mut Self {
+        let lines = report.trim_end().lines().take(MAX_DETAIL);
+        self.detail.extend(lines.map(|line| text::line(line, MAX_TEXT)));
         self
     }
 
@@ -65,8 +81,22 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// Several lines, ended by a line break.
+    /// One line for a log; with `{:#}` several lines for a terminal, ended by a line break.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { self.in_full(f) } else { self.in_a_line(f) }
+    }
+}
+
+impl Problem {
+    fn in_a_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.message)?;
+        self.help.iter().try_for_each(|help| write!(f, "; {help}"))
+    }
+
+    fn in_full(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
             Level::Error => "error",
             Level::Warning => "warning",
@@ -75,6 +105,9 @@ impl fmt::Display for Problem {
         let gutter = self.line().map_or(1, |line| line.to_string().len());
         if let Some(place) = &self.place {
             place.write(f, gutter)?;
+        }
+        for line in &self.detail {
+            writeln!(f, "{:gutter$} : {line}", "")?;
         }
         for help in &self.help {
             writeln!(f, "{:gutter$} = help: {help}", "")?;
@@ -114,7 +147,7 @@ impl ConfigErrors {
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
-            writeln!(f, "{problem}")?;
+            writeln!(f, "{problem:#}")?;
         }
         let count = |level| self.problems.iter().filter(|p| p.level == level).count();
         let errors = plural(count(Level::Error), "error");

@@ -146,6 +146,14 @@ impl Place {
     }
 }
 
+impl fmt::Display for Place {
+    /// `file:line`, or the file alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::line(&self.file.to_string_lossy(), 400))?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
+}
+
 /// The line with what looks like a secret made unreadable, character for character: a report goes to
 /// terminals, logs and tickets.
 fn veil(line: &str) -> Vec<char> {

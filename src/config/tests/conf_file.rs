@@ -154,6 +154,89 @@ fn each_default_on_its_own_is_taken() {
     }
 }
 
+/// Sections and keys that a running daemon does not take over. `*` stands for each key.
+const NEEDS_RESTART: [&str; 16] = [
+    "state_dir",
+    "milter.*",
+    "scanner.yara.enabled",
+    "scanner.yara.rules",
+    "scanner.yara.bundled",
+    "scanner.yara.max_size",
+    "scanner.yara.threads",
+    "scanner.yara.max_matches",
+    "quarantine.path",
+    "quarantine.group",
+    "audit.*",
+    "store.*",
+    "limits.messages",
+    "limits.held",
+    "admin.*",
+    "log.*",
+];
+
+/// Each key that is shown with its default, and each section, with the prose in front of it and, for a
+/// key, the prose in front of its section.
+fn explained() -> Vec<(String, String)> {
+    let (mut section, mut above, mut block) = (String::new(), String::new(), String::new());
+    let mut all = Vec::new();
+    for line in shipped().lines() {
+        let plain = uncommented(line);
+        if line.is_empty() {
+            block.clear();
+        } else if plain.starts_with('[') && plain.ends_with(']') {
+            section = plain.trim_matches(['[', ']']).to_owned();
+            above = std::mem::take(&mut block);
+            all.push((section.clone(), above.clone()));
+        } else if plain != line && plain.contains(" = ") {
+            let key = plain.split(' ').next().unwrap();
+            let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            all.push((path, format!("{above} {block}")));
+        } else {
+            block.push_str(line.trim_start_matches('#'));
+        }
+    }
+    all
+}
+
+fn is_named(patterns: &[&str], path: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix(".*") {
+        Some(section) => path.rsplit_once('.').is_some_and(|(parent, _)| parent == section),
+        None => *pattern == path,
+    })
+}
+
+#[test]
+fn what_needs_a_restart_says_so_and_nothing_else_does() {
+    let reference = flat(&toml::Table::try_from(Config::reference()).unwrap());
+    let mut seen = 0;
+    for (path, prose) in explained().into_iter().filter(|(path, _)| reference.contains_key(path)) {
+        let told = prose.to_lowercase().contains("needs a restart");
+        assert_eq!(told, is_named(&NEEDS_RESTART, &path), "{path}: {prose}");
+        seen += usize::from(told);
+    }
+    assert!(seen > 20, "only {seen} keys were found");
+}
+
+#[test]
+fn what_is_not_in_this_version_says_so_and_nothing_else_does() {
+    let told: BTreeSet<String> = explained()
+        .into_iter()
+        .filter(|(_, prose)| prose.contains("Not in this version"))
+        .map(|(path, _)| path)
+        .collect();
+    // A section that says so says it for its keys.
+    let first: Vec<&str> = told
+        .iter()
+        .map(String::as_str)
+        .filter(|path| path.rsplit_once('.').is_none_or(|(parent, _)| !told.contains(parent)))
+        .collect();
+    let expected = check::NOT_YET.iter().map(|(pattern, _)| match *pattern {
+        "feed.*" => "feed.urlhaus",
+        pattern => pattern.trim_end_matches(".*"),
+    });
+    assert_eq!(first, expected.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn lines_of_the_shipped_file_fit_a_terminal() {
     let long: Vec<_> = shipped().lines().filter(|l| l.chars().count() > 100).map(str::to_owned).collect();

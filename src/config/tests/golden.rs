@@ -9,7 +9,7 @@ fn report(bytes: &[u8]) -> String {
         Err(errors) => format!("{errors}\n"),
         Ok(loaded) if loaded.warnings.is_empty() => "no error\n".to_owned(),
         Ok(loaded) => {
-            let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+            let warnings: Vec<String> = loaded.warnings.iter().map(|w| format!("{w:#}")).collect();
             format!("{}\nno error\n", warnings.join("\n"))
         }
     }

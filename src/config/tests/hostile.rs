@@ -65,7 +65,7 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
 
 fn look(bytes: &[u8]) -> usize {
     match Config::parse(Path::new("mailward.toml"), bytes) {
-        Ok(loaded) => loaded.warnings.iter().map(|w| w.to_string().len()).sum(),
+        Ok(loaded) => loaded.warnings.iter().map(|w| format!("{w}{w:#}").len()).sum(),
         Err(errors) => {
             assert!(!errors.problems().is_empty());
             errors.to_string().len()
