@@ -1,10 +1,11 @@
 //! A client of the daemon's admin API, over its unix socket.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
@@ -33,21 +34,17 @@ impl Client {
         Ok(Self { http, runtime, socket })
     }
 
-    /// GET, with query parameters, for JSON.
-    pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
-        let bytes = self.send(self.http.get(url(path, query)))?;
+    /// GET, with the fields of `query` as parameters, for JSON. `&()` is no parameters.
+    pub(super) fn get(&self, path: &str, query: &impl Serialize) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.get(url(path, query)?))?;
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
     /// GET, with what comes written to `to` as it comes.
-    pub(super) fn copy(
-        &self,
-        path: &str,
-        query: &[(&str, String)],
-        to: &mut dyn Write,
-    ) -> anyhow::Result<()> {
+    pub(super) fn copy(&self, path: &str, query: &impl Serialize, to: &mut dyn Write) -> anyhow::Result<()> {
+        let url = url(path, query)?;
         self.runtime.block_on(async {
-            let request = self.http.get(url(path, query));
+            let request = self.http.get(url);
             let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
             if !response.status().is_success() {
                 let (status, body) = (response.status(), response.bytes().await.unwrap_or_default());
@@ -64,15 +61,25 @@ impl Client {
         })
     }
 
+    /// Whether a daemon is there.
+    pub(super) fn is_answered(&self) -> bool {
+        std::os::unix::net::UnixStream::connect(&self.socket).is_ok()
+    }
+
+    /// The socket that is asked.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// POST without a body, for JSON.
     pub(super) fn post(&self, path: &str) -> anyhow::Result<Value> {
-        let bytes = self.send(self.http.post(url(path, &[])))?;
+        let bytes = self.send(self.http.post(url(path, &())?))?;
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
     /// DELETE.
     pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
-        let bytes = self.send(self.http.delete(url(path, &[])))?;
+        let bytes = self.send(self.http.delete(url(path, &())?))?;
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
@@ -119,11 +126,12 @@ fn refusal(status: reqwest::StatusCode, body: &[u8]) -> anyhow::Error {
 }
 
 /// The host is not used: the socket decides who answers.
-fn url(path: &str, query: &[(&str, String)]) -> String {
+fn url(path: &str, query: &impl Serialize) -> anyhow::Result<String> {
     let mut url = format!("http://mailward{path}");
-    for (i, (key, value)) in query.iter().enumerate() {
-        url.push(if i == 0 { '?' } else { '&' });
-        url.push_str(key);
+    let mut separator = '?';
+    for (key, value) in parameters(query)? {
+        url.push(separator);
+        url.push_str(&key);
         url.push('=');
         for byte in value.bytes() {
             match byte {
@@ -133,8 +141,24 @@ fn url(path: &str, query: &[(&str, String)]) -> String {
                 other => url.push_str(&format!("%{other:02X}")),
             }
         }
+        separator = '&';
     }
-    url
+    Ok(url)
+}
+
+/// The fields of `query` that are set.
+fn parameters(query: &impl Serialize) -> anyhow::Result<Vec<(String, String)>> {
+    let fields = match serde_json::to_value(query)? {
+        Value::Null => return Ok(Vec::new()),
+        Value::Object(fields) => fields,
+        other => bail!("{other} is no query"),
+    };
+    let set = fields.into_iter().filter_map(|(key, value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some((key, text)),
+        other => Some((key, other.to_string())),
+    });
+    Ok(set.collect())
 }
 
 #[cfg(test)]
@@ -143,9 +167,10 @@ mod tests {
 
     #[test]
     fn a_query_cannot_break_out_of_its_value() {
-        assert_eq!(
-            url("/x", &[("sender", "a&b=c é".to_owned())]),
-            "http://mailward/x?sender=a%26b%3Dc%20%C3%A9"
-        );
+        let query = serde_json::json!({"sender": "a&b=c é", "since": null});
+        assert_eq!(url("/x", &query).unwrap(), "http://mailward/x?sender=a%26b%3Dc%20%C3%A9");
+        assert_eq!(url("/x", &serde_json::json!({"limit": 5})).unwrap(), "http://mailward/x?limit=5");
+        assert_eq!(url("/x", &()).unwrap(), "http://mailward/x");
+        assert!(url("/x", &["list"]).is_err());
     }
 }

@@ -1,14 +1,14 @@
 //! `mailward audit …`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
+use serde::Serialize;
 
 use super::admin_client::Client;
-use super::output::{err, json, out, table};
-use super::when;
+use super::output::{count, err, json, out, table};
+use super::{limit, when};
 use crate::audit::{Format, Query, Row, VerifyReport, verify_dir};
 use crate::config::Config;
 use crate::model::{Category, Disposition, MailId, Timestamp};
@@ -45,8 +45,8 @@ pub(super) enum Command {
 pub(super) struct List {
     #[command(flatten)]
     filter: Filter,
-    /// At most so many rows.
-    #[arg(long, default_value_t = 50)]
+    /// At most so many rows, 1 to 10000.
+    #[arg(long, value_parser = limit::up_to::<10_000>, default_value_t = 50)]
     limit: usize,
     /// Only what is older than this id: to go on where a list ended.
     #[arg(long)]
@@ -71,7 +71,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<String>,
     /// The client's address, network, or a part of its name.
-    #[arg(long)]
+    #[arg(long, value_parser = client)]
     client: Option<String>,
     /// accept, tag, quarantine, reject, discard or tempfail.
     #[arg(long, value_parser = disposition)]
@@ -105,6 +105,32 @@ fn disposition(text: &str) -> Result<Disposition, String> {
         .ok_or_else(|| format!("{text:?} is not one of accept, tag, quarantine, reject, discard, tempfail"))
 }
 
+/// A client is looked for as it is written, so what looks like an address must be one: a slip would
+/// find nothing, and nothing found reads as nothing there.
+fn client(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_address = text.parse::<ipnet::IpNet>().is_ok() || text.parse::<std::net::IpAddr>().is_ok();
+    let labels: Vec<&str> = text.split('.').collect();
+    let four_numbers =
+        labels.len() == 4 && labels.iter().all(|l| !l.is_empty() && l.bytes().all(|b| b.is_ascii_digit()));
+    let must_be_address = four_numbers || text.contains(['/', ':']) && !text.starts_with("unix:");
+    if text.is_empty() || text.contains(char::is_whitespace) || must_be_address && !is_address {
+        return Err(format!(
+            "{text:?} is no address, network or part of a host name; write for example \"192.0.2.7\", \
+             \"192.0.2.0/24\" or \"example.org\""
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// What an export asks for.
+#[derive(Serialize)]
+struct Export {
+    #[serde(flatten)]
+    query: Query,
+    format: Format,
+}
+
 impl Filter {
     fn query(&self, limit: usize, before: Option<MailId>) -> Query {
         Query {
@@ -128,39 +154,20 @@ pub(super) fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode>
     match command {
         Command::List(list_arguments) => list(list_arguments, &config),
         Command::Show { id } => {
-            json(&Client::new(&config)?.get(&format!("/api/v1/audit/{id}"), &[])?)?;
+            json(&Client::new(&config)?.get(&format!("/api/v1/audit/{id}"), &())?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { offline, json: as_json } => verify(*offline, *as_json, &config),
         Command::Export { filter, format } => {
-            let mut query = pairs(&filter.query(0, None))?;
-            query
-                .push(("format".to_owned(), if *format == Format::Csv { "csv" } else { "jsonl" }.to_owned()));
-            let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-            Client::new(&config)?.copy("/api/v1/audit/export", &query, &mut std::io::stdout().lock())?;
-            std::io::stdout().flush()?;
+            let export = Export { query: filter.query(0, None), format: *format };
+            Client::new(&config)?.copy("/api/v1/audit/export", &export, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// A query as parameters of a URL.
-pub(super) fn pairs(query: &impl serde::Serialize) -> anyhow::Result<Vec<(String, String)>> {
-    let value = serde_json::to_value(query)?;
-    let object = value.as_object().context("a query is an object")?;
-    Ok(object
-        .iter()
-        .filter_map(|(key, value)| match value {
-            serde_json::Value::Null => None,
-            serde_json::Value::String(text) => Some((key.clone(), text.clone())),
-            other => Some((key.clone(), other.to_string())),
-        })
-        .collect())
-}
-
 fn list(arguments: &List, config: &Config) -> anyhow::Result<ExitCode> {
-    let query = pairs(&arguments.filter.query(arguments.limit, arguments.before))?;
-    let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    let query = arguments.filter.query(arguments.limit, arguments.before);
     let listing = Client::new(config)?.get("/api/v1/audit", &query)?;
     if arguments.json {
         json(&listing)?;
@@ -201,10 +208,10 @@ fn list(arguments: &List, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(offline: bool, as_json: bool, config: &Config) -> anyhow::Result<ExitCode> {
-    let report: VerifyReport = if offline {
-        verify_dir(&config.audit_dir())?
+    let report = if offline {
+        verify_offline(config)?
     } else {
-        serde_json::from_value(Client::new(config)?.get("/api/v1/audit/verify", &[])?)
+        serde_json::from_value(Client::new(config)?.get("/api/v1/audit/verify", &())?)
             .context("the daemon's report cannot be read")?
     };
     let code = if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -219,16 +226,46 @@ fn verify(offline: bool, as_json: bool, config: &Config) -> anyhow::Result<ExitC
         out(&format!("note: {note}"));
     }
     out(&format!(
-        "{} records in {} files: {}",
-        report.records,
-        report.files,
+        "{} in {}: {}",
+        count(report.records, "record"),
+        count(report.files, "file"),
         match report.problems.len() as u64 + report.more_problems {
             0 => "the chain is whole".to_owned(),
-            n => format!("{n} problems"),
+            n => count(n, "problem"),
         }
     ));
     if let Some(head) = &report.head {
         out(&format!("head {head}"));
     }
     Ok(code)
+}
+
+fn verify_offline(config: &Config) -> anyhow::Result<VerifyReport> {
+    // Without an admin socket in the configuration nobody can be asked.
+    if let Ok(client) = Client::new(config)
+        && client.is_answered()
+    {
+        bail!(
+            "a daemon answers on {}, and a line that it is just writing would look cut off; leave --offline out",
+            client.socket().display()
+        );
+    }
+    let dir = config.audit_dir();
+    verify_dir(&dir).with_context(|| format!("the audit journal {} cannot be read", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_an_address_a_network_or_a_part_of_a_name() {
+        for good in ["192.0.2.7", "192.0.2.0/24", "2001:db8::/32", "::1", "example.org", "192.0.2", "unix:/x"]
+        {
+            assert_eq!(client(good), Ok(good.to_owned()));
+        }
+        for bad in ["", " ", "192.0.2.0/33", "300.1.2.3", "192.0.2.0/", "2001:db8::g", "a b", "a/b"] {
+            assert!(client(bad).is_err(), "{bad}");
+        }
+    }
 }

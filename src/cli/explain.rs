@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let found = Client::new(config)?.get(&format!("/api/v1/audit/{}", arguments.id), &[])?;
+    let found = Client::new(config)?.get(&format!("/api/v1/audit/{}", arguments.id), &())?;
     let record: Record =
         serde_json::from_value(found["record"].clone()).context("the record cannot be read")?;
     if arguments.json {

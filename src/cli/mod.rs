@@ -3,13 +3,15 @@
 //!
 //! **Contract.** [`run`] parses the arguments, does what was asked and returns the exit code: 0 done,
 //! 1 not done, 2 wrong usage, 78 (`EX_CONFIG`) wrong configuration. Results go to stdout, everything
-//! else to stderr.
+//! else to stderr; what did not get out on stdout is a 1.
 //!
 //! **Failures.** One sentence that says what happened and what to do, on stderr.
 
 mod admin_client;
 mod audit;
 mod explain;
+mod limit;
+mod man;
 mod output;
 mod quarantine;
 mod scan;
@@ -18,12 +20,17 @@ mod status;
 mod story;
 mod when;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors, Loaded};
+use crate::daemon::DaemonError;
+use crate::model::causes;
+use crate::scan::yara::YaraError;
+pub use man::man_page;
 use output::{err, out};
 
 /// `EX_CONFIG` of sysexits(3): systemd does not restart on it.
@@ -33,8 +40,9 @@ const EX_CONFIG: u8 = 78;
 #[derive(Debug, Parser)]
 #[command(name = "mailward", version, max_term_width = 100)]
 pub struct Arguments {
-    /// Configuration file. Without it, and without that file, mailward runs on its defaults.
-    #[arg(long, short, global = true, env = "MAILWARD_CONFIG", value_name = "FILE")]
+    /// Configuration file; else the one that the environment variable MAILWARD_CONFIG names, else
+    /// /etc/mailward/mailward.toml. Where that is missing, mailward runs on its defaults.
+    #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -72,17 +80,40 @@ enum Command {
 /// Parses the arguments of this process and does what they say.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    match dispatch(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
-                err(&errors.to_string());
-                return ExitCode::from(EX_CONFIG);
-            }
-            err(&format!("mailward: {error:#}"));
+    let mut arguments = Arguments::parse();
+    arguments.config = arguments.config.or_else(|| named(std::env::var_os("MAILWARD_CONFIG")));
+    let code = dispatch(&arguments).unwrap_or_else(|error| told(&error));
+    match output::finish() {
+        Ok(()) => code,
+        Err(why) => {
+            err(&format!("mailward: {why}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An empty variable is what scripts leave behind for "none".
+fn named(variable: Option<OsString>) -> Option<PathBuf> {
+    variable.filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Says what went wrong, and what that is as an exit code.
+fn told(error: &anyhow::Error) -> ExitCode {
+    if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
+        err(&errors.to_string());
+        return ExitCode::from(EX_CONFIG);
+    }
+    err(&format!("mailward: {}", causes(error.as_ref())));
+    let by_configuration = error.downcast_ref::<DaemonError>().is_some_and(is_by_configuration);
+    if by_configuration { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// Whether `check-config` would have refused it as well.
+const fn is_by_configuration(error: &DaemonError) -> bool {
+    match error {
+        DaemonError::Policy(_) => true,
+        DaemonError::Yara(error) => !matches!(error, YaraError::Threads(_)),
+        _ => false,
     }
 }
 
@@ -101,7 +132,9 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Arguments::command(), "mailward", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "mailward", &mut script);
+            out(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Man => {
@@ -113,52 +146,44 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Writes mailward(8), made from the same definitions as `--help`.
-///
-/// # Errors
-/// If `to` cannot be written.
-pub fn man_page(to: &mut dyn std::io::Write) -> std::io::Result<()> {
-    let command = Arguments::command();
-    let man = clap_mangen::Man::new(command.clone()).section("8").manual("mailward").source("");
-    man.render(to)?;
-    writeln!(to, ".SH COMMANDS")?;
-    describe(&command, "mailward", to)
-}
-
-fn describe(command: &clap::Command, path: &str, to: &mut dyn std::io::Write) -> std::io::Result<()> {
-    for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        let path = format!("{path} {}", sub.get_name());
-        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(to, ".SS {path}\n{about}")?;
-        for argument in sub.get_arguments().filter(|a| a.get_id() != "config" && a.get_id() != "help") {
-            let name = argument.get_long().map_or_else(
-                || argument.get_id().to_string().to_uppercase(),
-                |long| format!("\\-\\-{}", long.replace('-', "\\-")),
-            );
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            writeln!(to, ".TP\n\\fB{name}\\fR\n{help}")?;
-        }
-        describe(sub, &path, to)?;
-    }
-    Ok(())
-}
-
 fn load(arguments: &Arguments) -> anyhow::Result<Config> {
     Ok(Config::load(arguments.config.as_deref())?.config)
 }
 
 fn check_config(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Loaded { config, warnings, .. } = Config::load(arguments.config.as_deref())?;
+    let Loaded { warnings, file, .. } = Config::check(arguments.config.as_deref())?;
     for warning in &warnings {
-        err(&format!("warning: {warning}"));
+        err(&format!("{warning:#}"));
     }
-    let rules = crate::daemon::check_rules(&config);
-    for problem in &rules {
-        err(&format!("error: {problem}"));
-    }
-    if !rules.is_empty() {
-        return Ok(ExitCode::from(EX_CONFIG));
-    }
-    out("the configuration is in order");
+    let what = file.map_or_else(
+        || "there is no configuration file, and the defaults are".to_owned(),
+        |file| format!("{} is", file.display()),
+    );
+    let doubts = match warnings.len() as u64 {
+        0 => String::new(),
+        n => format!(", with {}", output::count(n, "warning")),
+    };
+    out(&format!("{what} in order{doubts}"));
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_names_no_file() {
+        assert_eq!(named(None), None);
+        assert_eq!(named(Some("".into())), None);
+        assert_eq!(named(Some("/etc/x.toml".into())), Some(PathBuf::from("/etc/x.toml")));
+    }
+
+    #[test]
+    fn only_what_the_configuration_caused_keeps_systemd_from_trying_again() {
+        let threads = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+        assert!(is_by_configuration(&DaemonError::Policy("policy.score.tag".to_owned())));
+        assert!(is_by_configuration(&YaraError::Setting("x".to_owned()).into()));
+        assert!(!is_by_configuration(&YaraError::Threads(threads).into()));
+        assert!(!is_by_configuration(&DaemonError::Log("x".to_owned())));
+    }
 }

@@ -1,17 +1,48 @@
 //! What goes to the terminal: text made safe, tables with aligned columns.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 use crate::model::text;
 
-/// Prints one line to stdout. A reader that has gone away (`| head`) is no error.
+/// Why standard output could not be written, the first time.
+static FAILED: OnceLock<String> = OnceLock::new();
+
+/// Prints one line to stdout. A reader that has gone away (`| head`) is no error; anything else ends
+/// the command with a failure ([`finish`]): half a list must not pass for a whole one.
 pub(super) fn out(line: &str) {
-    drop(writeln!(std::io::stdout(), "{line}"));
+    keep(writeln!(io::stdout(), "{line}"));
 }
 
 /// Prints one line to stderr.
 pub(super) fn err(line: &str) {
-    drop(writeln!(std::io::stderr(), "{line}"));
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+fn keep(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // Only the first counts.
+        drop(FAILED.set(error.to_string()));
+    }
+}
+
+/// Writes out what is still held back.
+///
+/// # Errors
+/// If anything that was printed did not get out; with the reason.
+pub(super) fn finish() -> Result<(), String> {
+    keep(io::stdout().flush());
+    match FAILED.get() {
+        None => Ok(()),
+        Some(why) => Err(format!("standard output could not be written: {why}")),
+    }
+}
+
+/// `1 record`, `2 records`.
+pub(super) fn count(n: u64, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Prints a value as indented JSON.
@@ -57,5 +88,15 @@ pub(super) fn bytes(n: u64) -> String {
         1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
         _ => format!("{:.1} GB", value / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "file")), ["0 files", "1 file", "2 files"]);
     }
 }

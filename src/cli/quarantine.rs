@@ -6,11 +6,10 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::admin_client::Client;
-use super::audit::pairs;
 use super::output::{bytes, err, json, out, table};
-use super::when;
+use super::{limit, when};
 use crate::config::Config;
-use crate::model::{Category, MailId, Timestamp};
+use crate::model::{Category, MailId, Timestamp, causes};
 use crate::quarantine::{Meta, Query};
 
 #[derive(Debug, Subcommand)]
@@ -53,10 +52,10 @@ pub(super) struct List {
     /// Text in author, subject, reason, rule or addresses.
     #[arg(long)]
     text: Option<String>,
-    /// At most so many rows.
-    #[arg(long, default_value_t = 50)]
+    /// At most so many rows, 1 to 1000.
+    #[arg(long, value_parser = limit::up_to::<1000>, default_value_t = 50)]
     limit: usize,
-    /// Only what is older than this id.
+    /// Only what is older than this id: to go on where a list ended.
     #[arg(long)]
     before: Option<MailId>,
     /// Print JSON.
@@ -69,11 +68,11 @@ pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode
     match command {
         Command::List(arguments) => list(arguments, &client),
         Command::Show { id, raw: true } => {
-            client.copy(&format!("/api/v1/quarantine/{id}/message"), &[], &mut std::io::stdout().lock())?;
+            client.copy(&format!("/api/v1/quarantine/{id}/message"), &(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Show { id, raw: false } => {
-            json(&client.get(&format!("/api/v1/quarantine/{id}"), &[])?)?;
+            json(&client.get(&format!("/api/v1/quarantine/{id}"), &())?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Delete { ids } => {
@@ -82,7 +81,7 @@ pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode
                 match client.delete(&format!("/api/v1/quarantine/{id}")) {
                     Ok(answer) => out(answer["message"].as_str().unwrap_or("deleted")),
                     Err(error) => {
-                        err(&format!("mailward: {error:#}"));
+                        err(&format!("mailward: {}", causes(error.as_ref())));
                         code = ExitCode::FAILURE;
                     }
                 }
@@ -93,7 +92,7 @@ pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode
 }
 
 fn list(arguments: &List, client: &Client) -> anyhow::Result<ExitCode> {
-    let query = pairs(&Query {
+    let query = Query {
         since: arguments.since,
         until: arguments.until,
         category: arguments.verdict,
@@ -102,8 +101,7 @@ fn list(arguments: &List, client: &Client) -> anyhow::Result<ExitCode> {
         text: arguments.text.clone(),
         before: arguments.before,
         limit: arguments.limit,
-    })?;
-    let query: Vec<(&str, String)> = query.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    };
     let listing = client.get("/api/v1/quarantine", &query)?;
     if arguments.json {
         json(&listing)?;
@@ -136,6 +134,9 @@ fn list(arguments: &List, client: &Client) -> anyhow::Result<ExitCode> {
     table(&["ID", "TIME", "VERDICT", "SCORE", "SIZE", "SENDER", "FOR", "SUBJECT", "REASON"], &rows, 50);
     for note in listing["notes"].as_array().into_iter().flatten() {
         err(&format!("mailward: {}", note.as_str().unwrap_or("?")));
+    }
+    if let Some(last) = entries.last().filter(|_| entries.len() == arguments.limit) {
+        err(&format!("there may be more: --before {}", last.id));
     }
     Ok(ExitCode::SUCCESS)
 }

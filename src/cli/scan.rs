@@ -2,23 +2,30 @@
 
 use std::io::Read;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
+use serde_json::Value;
 
 use super::output::{err, json, out};
 use super::story;
 use crate::config::Config;
 use crate::daemon;
 use crate::mail;
-use crate::model::{Client, ClientAddr, Envelope, Message, Recipient, ReversePath, Session};
+use crate::model::{Client, ClientAddr, Envelope, Message, Recipient, ReversePath, Session, causes};
 use crate::pipeline::engine::{Engine, Subject};
 use crate::pipeline::record;
 use crate::telemetry::{Clock, Metrics};
 
+/// What `mailward scan --help` says at its end.
+const STATUS: &str = "\
+Exit status: 0 when every file was judged, whatever the verdict; 1 when one could not be read; 78 when the \
+configuration is wrong.";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = STATUS)]
 pub(super) struct Arguments {
     /// Mail to judge, one message a file; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -49,18 +56,27 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let engine = daemon::offline_engine(&config, &metrics)?;
     let mut code = ExitCode::SUCCESS;
     for (position, file) in arguments.files.iter().enumerate() {
-        let message = match read(file, limit) {
-            Ok(message) => message,
+        let raw = match read(file, limit) {
+            Ok(raw) => raw,
             Err(error) => {
-                err(&format!("mailward: {error:#}"));
+                err(&format!("mailward: {}", causes(error.as_ref())));
                 code = ExitCode::FAILURE;
                 continue;
             }
         };
-        let record = runtime.block_on(judge(&engine, arguments, message))?;
+        let messages = messages_in_mbox(&raw);
+        let message = mail::header::parse(raw);
+        for doubt in doubts(messages, &message) {
+            err(&format!("mailward: {} {doubt}", name(file)));
+        }
+        let mut record = runtime.block_on(judge(&engine, arguments, message))?;
         if arguments.json {
-            json(&story::object(&record))?;
+            let object = story::object(&record);
+            json(&if arguments.rcpt.is_empty() { without_recipients(object) } else { object })?;
         } else {
+            if arguments.rcpt.is_empty() {
+                record.envelope.recipients.clear();
+            }
             if arguments.files.len() > 1 {
                 out(&format!("{}{}:", if position > 0 { "\n" } else { "" }, file.display()));
             }
@@ -89,7 +105,8 @@ async fn judge(
 fn session(arguments: &Arguments) -> Session {
     let addr = arguments.ip.map_or(ClientAddr::Unknown, ClientAddr::Ip);
     Session {
-        client: Client { name: arguments.helo.clone().unwrap_or_default(), addr },
+        // The name is what DNS says of the address, and no DNS question is asked.
+        client: Client { name: String::new(), addr },
         helo: arguments.helo.clone(),
         ..Session::default()
     }
@@ -97,7 +114,8 @@ fn session(arguments: &Arguments) -> Session {
 
 fn envelope(arguments: &Arguments) -> Envelope {
     let path = |address: &str| Recipient::new(format!("<{}>", address.trim_matches(['<', '>'])));
-    // A file has no recipients of its own; the judgement is then shown for one without a name.
+    // A file has no recipients of its own, and a plan needs one: it is made for one without a name, who is
+    // then not shown.
     let recipients = match arguments.rcpt.as_slice() {
         [] => vec![path("")],
         given => given.iter().map(|r| path(r)).collect(),
@@ -105,13 +123,69 @@ fn envelope(arguments: &Arguments) -> Envelope {
     Envelope { reverse_path: ReversePath(path(&arguments.from)), recipients, ..Envelope::default() }
 }
 
-fn read(file: &PathBuf, limit: usize) -> anyhow::Result<Message> {
+/// The object of a message that was judged for nobody by name.
+fn without_recipients(mut object: Value) -> Value {
+    for (table, key) in [("envelope", "recipients"), ("plan", "dispositions")] {
+        if let Some(table) = object.get_mut(table).and_then(Value::as_object_mut) {
+            table.insert(key.to_owned(), Value::Array(Vec::new()));
+        }
+    }
+    object
+}
+
+/// What speaks against a file being one mail, as ends of a sentence that begins with its name.
+fn doubts(messages_in_mbox: usize, message: &Message) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if messages_in_mbox > 1 {
+        doubts.push(format!(
+            "is an mbox with {messages_in_mbox} messages and is judged as one message; split it first (formail -s, \
+             git mailsplit)"
+        ));
+    }
+    if message.field_count() == 0 {
+        doubts.push("has no header field at all: is it a mail? It is judged all the same".to_owned());
+    }
+    doubts
+}
+
+/// Messages in an mbox file: `From ` lines with a time of day, each the first line or after an empty one. 0
+/// if it is none.
+fn messages_in_mbox(raw: &[u8]) -> usize {
+    if !raw.starts_with(b"From ") {
+        return 0;
+    }
+    let mut after_empty = true;
+    let mut messages = 0;
+    for line in raw.split(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if after_empty && line.starts_with(b"From ") && has_time_of_day(line) {
+            messages += 1;
+        }
+        after_empty = line.is_empty();
+    }
+    messages
+}
+
+/// `12:34` somewhere.
+fn has_time_of_day(line: &[u8]) -> bool {
+    line.windows(5).any(|w| match w {
+        [a, b, b':', c, d] => [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()),
+        _ => false,
+    })
+}
+
+fn name(file: &Path) -> String {
+    if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+fn read(file: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let mut raw = Vec::new();
     let most = limit as u64 + 1;
+    let name = name(file);
     if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(most).read_to_end(&mut raw).context("standard input cannot be read")?;
+        let read = std::io::stdin().lock().take(most).read_to_end(&mut raw);
+        read.with_context(|| format!("{name} cannot be read"))?;
     } else {
-        let name = file.display();
         if std::fs::metadata(file).is_ok_and(|found| found.is_dir()) {
             bail!("{name} is a directory; name the files in it");
         }
@@ -119,7 +193,31 @@ fn read(file: &PathBuf, limit: usize) -> anyhow::Result<Message> {
         open.take(most).read_to_end(&mut raw).with_context(|| format!("{name} cannot be read"))?;
     }
     if raw.len() > limit {
-        bail!("{} is larger than limits.message ({limit} bytes)", file.display());
+        bail!("{name} is larger than limits.message ({limit} bytes)");
     }
-    Ok(mail::header::parse(raw))
+    Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_mbox_is_told_from_a_mail() {
+        let first = "From a@sender.example Mon Jan  5 10:11:12 2026\nSubject: one\n\ntext\n";
+        assert_eq!(messages_in_mbox(first.as_bytes()), 1);
+        let two = format!("{first}\n{first}").replace('\n', "\r\n");
+        assert_eq!(messages_in_mbox(two.as_bytes()), 2);
+        let quoted = format!("{first}\nFrom the beginning it was clear.\n");
+        assert_eq!(messages_in_mbox(quoted.as_bytes()), 1);
+        assert_eq!(messages_in_mbox(b"Subject: x\n\nFrom a Mon 10:11\n"), 0);
+    }
+
+    #[test]
+    fn what_may_be_no_mail_is_doubted() {
+        let doubts = |raw: &str| doubts(1, &mail::header::parse(raw.to_owned()));
+        assert_eq!(doubts("Subject: x\n\ntext\n"), Vec::<String>::new());
+        assert!(doubts("just some text\n")[0].starts_with("has no header field at all"));
+        assert_eq!(doubts("").len(), 1);
+    }
 }

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 
 /// Prints the daemon at a glance; fails when it takes no mail.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let status = Client::new(config)?.get("/api/v1/status", &[])?;
+    let status = Client::new(config)?.get("/api/v1/status", &())?;
     let ready = status["ready"].as_bool().unwrap_or(false);
     let code = if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if arguments.json {
@@ -47,6 +47,15 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         held["entries"].as_u64().unwrap_or(0),
         bytes(held["bytes"].as_u64().unwrap_or(0))
     ));
+    let waiting: Vec<&str> = status["restart_needed"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    if !waiting.is_empty() {
+        out(&format!("restart     is needed for {}", text::line(&waiting.join(", "), 500)));
+    }
     for sentence in status["degraded"].as_array().into_iter().flatten() {
         out(&format!("degraded    {}", text::line(sentence.as_str().unwrap_or("?"), 500)));
     }

@@ -41,6 +41,10 @@ pub(super) fn object(record: &Record) -> Value {
 /// The judgement as text for people.
 pub(super) fn text(record: &Record) -> String {
     let recipients = &record.envelope.recipients;
+    if recipients.is_empty() {
+        let verdicts: Vec<Verdict> = record.verdicts.iter().map(|shared| shared.verdict.clone()).collect();
+        return told(record, &verdicts, &[]);
+    }
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(recipients.len());
     for position in 0..recipients.len() {
         let shared = record.verdicts.iter().find(|v| v.recipients.contains(&position));
@@ -49,9 +53,13 @@ pub(super) fn text(record: &Record) -> String {
         }
     }
     let recipients: &[Recipient] = if verdicts.len() == recipients.len() { recipients } else { &[] };
+    told(record, &verdicts, recipients)
+}
+
+fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> String {
     render(&Story {
         id: record.id,
-        verdicts: &verdicts,
+        verdicts,
         recipients,
         fates: &record.plan.dispositions,
         coverage: &record.coverage,

@@ -9,6 +9,7 @@
 
 mod case;
 mod cases;
+mod command_line;
 mod degraded;
 mod docs;
 mod hostile;
