@@ -109,7 +109,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message: ByteSize(50 << 20),
-            messages: 200,
+            messages: 1000,
             held: ByteSize(1 << 30),
             deadline: Span::seconds(60),
             drain: Span::seconds(20),

@@ -15,7 +15,7 @@ use crate::policy::{OnFailure, Policy};
 use crate::scan::absent::Absent;
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
-use crate::scan::yara::{self, Yara};
+use crate::scan::yara::Yara;
 use crate::telemetry::Metrics;
 
 /// An engine without the daemon around it: nothing is stored. Blocks while rules are compiled.
@@ -25,12 +25,6 @@ use crate::telemetry::Metrics;
 pub fn offline_engine(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, DaemonError> {
     let yara = start_yara(config, metrics)?;
     engine(config, yara.as_ref(), metrics)
-}
-
-/// What is wrong with the configured rules, each a sentence: for `check-config`. Blocks.
-#[must_use]
-pub fn check_rules(config: &Config) -> Vec<String> {
-    yara::check(&config.scanner.yara).iter().map(ToString::to_string).collect()
 }
 
 /// The YARA scanner, unless it is off.

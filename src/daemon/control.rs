@@ -242,13 +242,9 @@ fn snapshot(config: &Config, process: &Arc<Process>) -> Snapshot {
 /// Keys and sections that differ and that a running daemon cannot change.
 fn needs_restart(start: &Config, new: &Config) -> Vec<&'static str> {
     let yara = |config: &Config| {
-        // How long it may take and what its failure is worth are taken at a reload.
-        let unchanging = crate::scan::yara::Config::default();
-        crate::scan::yara::Config {
-            timeout: unchanging.timeout,
-            on_failure: unchanging.on_failure,
-            ..config.scanner.yara.clone()
-        }
+        // What its failure is worth is the policy's, and taken at a reload.
+        let on_failure = crate::scan::yara::Config::default().on_failure;
+        crate::scan::yara::Config { on_failure, ..config.scanner.yara.clone() }
     };
     [
         ("state_dir", start.state_dir == new.state_dir),

@@ -16,7 +16,7 @@ mod run;
 mod state;
 mod upkeep;
 
-pub use assemble::{check_rules, offline_engine};
+pub use assemble::offline_engine;
 pub use keys::KeyError;
 pub use run::serve;
 

@@ -31,8 +31,8 @@
 //! | `accept` | always | accept |
 //!
 //! Mail going out is not held back for its score: those rules still say what they saw, and the
-//! category is recorded. A local submission is judged and marked like any mail of its direction,
-//! because mail from outside that was re-queued comes this way too.
+//! category is recorded. A local submission (sendmail(1), bounces) is never refused, because nobody
+//! could be told.
 
 mod config;
 mod decide;

@@ -155,12 +155,13 @@ fn each_default_on_its_own_is_taken() {
 }
 
 /// Sections and keys that a running daemon does not take over. `*` stands for each key.
-const NEEDS_RESTART: [&str; 16] = [
+const NEEDS_RESTART: [&str; 17] = [
     "state_dir",
     "milter.*",
     "scanner.yara.enabled",
     "scanner.yara.rules",
     "scanner.yara.bundled",
+    "scanner.yara.timeout",
     "scanner.yara.max_size",
     "scanner.yara.threads",
     "scanner.yara.max_matches",
