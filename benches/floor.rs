@@ -12,17 +12,25 @@
 //! ```
 #![cfg_attr(not(test), allow(dead_code, reason = "benches/postfix.rs includes this file as a module"))]
 
-use std::collections::HashMap;
+#[path = "../tests/mta/packet.rs"]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "a part of it is for programs that play an MTA; benches/postfix.rs includes it with the test bed too"
+)]
+mod packet;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use anyhow::Context as _;
+use indymilter::Actions;
 use indymilter::message::Message;
 use indymilter::message::command::Command;
 use indymilter::message::reply::Reply;
-use indymilter::{Actions, ProtoOpts};
+use packet::{WANTED, frame, head, negotiated};
 
 /// Bytes read at once: one body chunk of 64 KiB with its frame fits.
 const BUFFER: usize = 66 * 1024;
@@ -58,16 +66,12 @@ pub(crate) fn serve(address: &str) -> anyhow::Result<()> {
 
 fn session(input: impl Read, mut output: impl Write) -> anyhow::Result<()> {
     let mut input = BufReader::with_capacity(BUFFER, input);
-    let go_on = frame(Reply::Continue)?;
+    let go_on = frame(Reply::Continue.into_message())?;
     let header = Reply::InsertHeader { index: 0, name: c"X-Floor".into(), value: c" 1".into() };
-    let end = [frame(header)?, frame(Reply::Accept)?].concat();
+    let end = [frame(header.into_message())?, frame(Reply::Accept.into_message())?].concat();
     loop {
-        let mut head = [0; 5];
-        if let Err(error) = input.read_exact(&mut head) {
-            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error.into()) };
-        }
-        let [a, b, c, d, kind] = head;
-        let length = usize::try_from(u32::from_be_bytes([a, b, c, d]).saturating_sub(1))?;
+        // Whatever ends the stream, there is nobody to tell.
+        let Ok((kind, length)) = head(&mut input) else { return Ok(()) };
         match kind {
             b'O' => {
                 let mut payload = vec![0; length];
@@ -106,21 +110,9 @@ fn negotiate(payload: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let Command::OptNeg(offer) = Command::parse_command(Message::new(b'O', payload))? else {
         anyhow::bail!("no option negotiation");
     };
-    let wanted = ProtoOpts::NOREPLY_CONNECT
-        | ProtoOpts::NOREPLY_HELO
-        | ProtoOpts::NOREPLY_DATA
-        | ProtoOpts::NOREPLY_HEADER
-        | ProtoOpts::NOREPLY_EOH
-        | ProtoOpts::NOREPLY_BODY
-        | ProtoOpts::NO_UNKNOWN
-        | ProtoOpts::LEADING_SPACE;
-    anyhow::ensure!(offer.opts.contains(wanted), "this MTA does not offer what the floor relies on");
-    let actions = Actions::ADD_HEADER & offer.actions;
-    frame(Reply::OptNeg { version: offer.version.min(6), actions, opts: wanted, macros: HashMap::new() })
-}
-
-fn frame(reply: Reply) -> anyhow::Result<Vec<u8>> {
-    let message = reply.into_message();
-    let length = u32::try_from(message.buffer.len() + 1)?;
-    Ok([length.to_be_bytes().as_slice(), &[message.kind], &message.buffer].concat())
+    anyhow::ensure!(
+        offer.version >= 6 && offer.opts.contains(WANTED),
+        "this MTA does not offer what the floor relies on"
+    );
+    frame(negotiated(Actions::ADD_HEADER & offer.actions, offer.opts).into_message())
 }

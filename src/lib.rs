@@ -37,3 +37,5 @@ pub mod quarantine;
 pub mod scan;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;

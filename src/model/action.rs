@@ -52,6 +52,13 @@ impl HeaderValue {
     /// No value of ours needs more.
     const MAX: usize = 4096;
 
+    /// RFC 5322 §2.1.1: a line must not have more than 998 characters. A longer word is broken; the
+    /// rest of the line is for the field's name and what stands before the word.
+    const MAX_WORD: usize = 800;
+    /// More spaces in a row than this are cut: a line cannot be folded among them, because a line of
+    /// nothing but white space ends the header for some readers.
+    const MAX_SPACES: usize = 40;
+
     /// From any text: made one line of printable ASCII, then folded at spaces for a field called
     /// `name`. Folds are a bare LF and a tab, as milter wants them.
     #[must_use]
@@ -59,18 +66,33 @@ impl HeaderValue {
         let safe = text::ascii_line(value, Self::MAX);
         let mut out = String::with_capacity(safe.len() + 16);
         let mut column = name.len() + 2;
+        let mut spaces = 0;
         for (i, word) in safe.split(' ').enumerate() {
             if i > 0 {
                 if column + 1 + word.len() > Self::FOLD_AT && !word.is_empty() {
                     out.push_str("\n\t");
                     column = 8;
-                } else {
+                } else if spaces < Self::MAX_SPACES {
                     out.push(' ');
                     column += 1;
                 }
+                spaces += 1;
             }
-            out.push_str(word);
-            column += word.len();
+            let mut rest = word;
+            while let Some((piece, more)) = rest.split_at_checked(Self::MAX_WORD) {
+                out.push_str(piece);
+                column += piece.len();
+                rest = more;
+                if !rest.is_empty() {
+                    out.push_str("\n\t");
+                    column = 8;
+                }
+            }
+            out.push_str(rest);
+            column += rest.len();
+            if !word.is_empty() {
+                spaces = 0;
+            }
         }
         Self(out)
     }

@@ -29,6 +29,9 @@ pub mod text;
 pub mod time;
 pub mod verdict;
 
+#[cfg(test)]
+mod properties;
+
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
 pub use causes::causes;
 pub use envelope::{Envelope, Recipient, ReversePath};

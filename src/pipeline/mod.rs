@@ -43,4 +43,10 @@ pub trait Judge: Send + Sync {
 
     /// Records whether the answer reached the MTA (`answered` or `answer-lost`).
     fn answered(&self, id: MailId, reached: bool);
+
+    /// An address as it may stand in a log line: safe to be shown, and hidden where the configuration
+    /// wants people hidden.
+    fn shown(&self, address: &str) -> String {
+        telling::safe(address)
+    }
 }

@@ -226,6 +226,10 @@ impl Judge for Process {
         let unrecorded = self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.shared.audit.note_answered(id, reached && !unrecorded);
     }
+
+    fn shown(&self, address: &str) -> String {
+        telling::address(&self.shared, address)
+    }
 }
 
 /// A judgement whose effects are done.

@@ -79,9 +79,14 @@ fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e4).round() / 10.0
 }
 
+/// An address as one line.
+pub(super) fn safe(address: &str) -> String {
+    text::line(address, MAX)
+}
+
 /// An address as the configuration lets it be written into the log.
-fn address(shared: &Shared, address: &str) -> String {
-    let safe = text::line(address, MAX);
+pub(super) fn address(shared: &Shared, address: &str) -> String {
+    let safe = safe(address);
     match &shared.pseudonyms {
         Some(pseudonyms) if !safe.is_empty() => pseudonyms.address(&safe),
         _ => safe,

@@ -17,20 +17,26 @@
 //! verdict: clean                           X-Mailward-Verdict of what is delivered, or of the record
 //! disposition: tag                         of the first recipient
 //! rule: malware                            the rule that decided
-//! header: X-Spam-Flag: YES                 among the delivered header fields; repeat for more
+//! header: X-Spam-Flag: YES                 among the delivered header fields, unfolded; repeat for more
+//! raw-header: Subject: one\n\ttwo          the same to the byte, `\n`, `\t` and a last space `\s` so written
 //! no-header: X-Spam-Status: No*            not among them
 //! delivered: <alice@example.org>               exactly these get the mail; repeat
 //! quarantined: <bob@example.org>             exactly these are held for; repeat
 //! explain: *Eicar*                         some line of the explanation; repeat
 //! ```
 //!
-//! `{{EICAR}}` and `{{GTUBE}}` are put in when the case runs, so that no virus scanner takes the
-//! repository away.
+//! What is put into the mail when the case runs: `{{EICAR}}`, `{{EICAR-BASE64}}` and `{{GTUBE}}`, so that no
+//! virus scanner takes the repository away; `{{FILL 20}}`, twenty lines of text; `{{x:fc}}`, the byte 0xFC.
+//!
+//! What is held must be what was sent, byte for byte; that needs no word.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use data_encoding::{BASE64, HEXLOWER};
+
 use super::milter_client::Peer;
+use super::mta::samples::{eicar, gtube};
 
 /// One case.
 #[derive(Clone, Debug, Default)]
@@ -78,11 +84,7 @@ impl Case {
         if case.to.is_empty() {
             case.to.push("<alice@example.org>".into());
         }
-        let mail = mail
-            .replace("{{EICAR}}", &eicar())
-            .replace("{{EICAR-BASE64}}", &data_encoding::BASE64.encode(eicar().as_bytes()))
-            .replace("{{GTUBE}}", &gtube());
-        case.mail = mail.replace('\n', "\r\n").into_bytes();
+        case.mail = filled_in(mail);
         case.expect = pairs(expect, path);
         assert!(!case.expect.is_empty(), "{}: nothing is expected", path.display());
         case
@@ -97,6 +99,28 @@ impl Case {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
         self.path.strip_prefix(root).unwrap().display().to_string()
     }
+}
+
+/// The mail with everything in double braces replaced, lines ending in CRLF.
+fn filled_in(mail: &str) -> Vec<u8> {
+    let mut pieces = mail.split("{{");
+    let mut out = pieces.next().unwrap_or_default().replace('\n', "\r\n").into_bytes();
+    for piece in pieces {
+        let (word, text) = piece.split_once("}}").unwrap_or_else(|| panic!("{{{{{piece} is not closed"));
+        let put: Vec<u8> = match word.split_once([' ', ':']).unwrap_or((word, "")) {
+            ("EICAR", "") => eicar().into(),
+            ("EICAR-BASE64", "") => BASE64.encode(eicar().as_bytes()).into(),
+            ("GTUBE", "") => gtube().into(),
+            ("FILL", lines) => {
+                "The quick brown fox jumps over the lazy dog.\r\n".repeat(lines.parse().unwrap()).into()
+            }
+            ("x", bytes) => HEXLOWER.decode(bytes.as_bytes()).unwrap(),
+            _ => panic!("{{{{{word}}}}} is no word of the case language"),
+        };
+        out.extend(put);
+        out.extend(text.replace('\n', "\r\n").bytes());
+    }
+    out
 }
 
 fn pairs(text: &str, path: &Path) -> Vec<(String, String)> {
@@ -135,16 +159,6 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     rest.ends_with(last)
-}
-
-/// The anti-virus test file, put together so that it does not stand in the source.
-pub fn eicar() -> String {
-    ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"].concat()
-}
-
-/// The anti-spam test text.
-pub fn gtube() -> String {
-    ["XJS*C4JDBQADN1.NSBN3*2IDNEN*", "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL", "*C.34X"].concat()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::case::{Case, matches};
-use super::milter_client::{MilterClient, delivered, recipients_left};
+use super::milter_client::{MilterClient, delivered, edited, recipients_left};
 use super::mta::{self, Daemon, Options, Postfix, Smtp};
 
 /// Cases that need the same daemon share it.
@@ -23,6 +23,8 @@ struct Came {
     answer: String,
     /// The header of what was delivered.
     header: Vec<(String, String)>,
+    /// The same as it was written, `name:value`.
+    raw: Vec<String>,
     /// Who got it.
     delivered: Vec<String>,
     /// `mailward explain --json`.
@@ -56,6 +58,13 @@ fn compare(case: &Case, came: &Came) -> Vec<String> {
                     format!("{key}: {wanted}; the header is {:#?}", came.header),
                 );
             }
+            "raw-header" => {
+                let wanted = wanted.replace("\\n", "\n").replace("\\t", "\t").replace("\\s", " ");
+                check(
+                    came.raw.contains(&wanted),
+                    format!("{key}: {wanted:?}; the header is {:#?}", came.raw),
+                );
+            }
             "explain" => {
                 let found = came.explained.lines().any(|l| matches(wanted, l.trim()));
                 check(found, format!("explain: no line is {wanted}; it says\n{}", came.explained));
@@ -87,13 +96,16 @@ fn explained(daemon: &Daemon) -> (Value, String) {
     (serde_json::from_slice(&json.stdout).unwrap(), String::from_utf8_lossy(&text.stdout).into_owned())
 }
 
-/// For whom the message is held, as the quarantine itself says.
-fn held_for(daemon: &Daemon, record: &Value) -> Vec<String> {
-    let Some(id) = record["quarantine"].as_str() else { return Vec::new() };
+/// For whom the message is held, and what is held, as the quarantine itself says.
+fn held(daemon: &Daemon, record: &Value) -> Option<(Vec<String>, Vec<u8>)> {
+    let id = record["quarantine"].as_str()?;
     let shown = daemon.cli(&["quarantine", "show", id]).unwrap();
     let meta: Value = serde_json::from_slice(&shown.stdout).unwrap();
     let recipients = meta["envelope"]["recipients"].as_array().unwrap();
-    recipients.iter().map(|r| r.as_str().unwrap().to_owned()).collect()
+    let recipients = recipients.iter().map(|r| r.as_str().unwrap().to_owned()).collect();
+    let raw = daemon.cli(&["quarantine", "show", "--raw", id]).unwrap();
+    assert!(raw.status.success(), "{raw:?}");
+    Some((recipients, raw.stdout))
 }
 
 fn report(
@@ -104,7 +116,11 @@ fn report(
     record: &Value,
     failed: &mut Vec<String>,
 ) {
-    let held = held_for(daemon, record);
+    let (held, stored) = held(daemon, record).unzip();
+    let held = held.unwrap_or_default();
+    if let Some(stored) = stored.filter(|stored| *stored != case.mail) {
+        wrong.push(format!("held is not what was sent: {:?}", String::from_utf8_lossy(&stored)));
+    }
     if case.expected("quarantined") != held {
         wrong.push(format!("quarantined: wanted {:?}, came {held:?}", case.expected("quarantined")));
     }
@@ -129,6 +145,7 @@ fn every_case_comes_out_through_a_milter_client() {
             let came = Came {
                 answer: if accepted { "accept".into() } else { answer.word.replace("%%", "%") },
                 header: delivered(&case.mail, &answer.edits),
+                raw: edited(&case.mail, &answer.edits).iter().map(|(n, v)| format!("{n}:{v}")).collect(),
                 delivered: if accepted { recipients_left(&case.to, &answer.edits) } else { Vec::new() },
                 record: record.clone(),
                 explained,
@@ -166,12 +183,13 @@ fn every_case_comes_out_through_postfix() {
             smtp.quit().unwrap();
             postfix.wait_for_empty_queue().unwrap();
             let (record, explained) = explained(&daemon);
-            let mut header = Vec::new();
+            let (mut header, mut raw) = (Vec::new(), Vec::new());
             let mut got = Vec::new();
             for (to, before) in case.to.iter().zip(before) {
                 if let Some(mail) = mailbox(&postfix, to).get(before) {
                     got.push(to.clone());
-                    header = mail.fields().iter().filter_map(|f| named(f)).collect();
+                    raw = mail.fields();
+                    header = raw.iter().filter_map(|f| named(f)).collect();
                 }
             }
             let came = Came {
@@ -181,6 +199,7 @@ fn every_case_comes_out_through_postfix() {
                     (false, _) => format!("{} {}", last.code, last.text()),
                 },
                 header,
+                raw,
                 delivered: got,
                 record: record.clone(),
                 explained,

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::case::eicar;
+use super::mta::samples::eicar;
 use super::mta::{self, Daemon, Options, Postfix, Site};
 
 fn mailward() -> Command {

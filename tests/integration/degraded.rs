@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use super::common::{judge, mail, rules, stdout};
 use super::mta::{Daemon, Site};
-use super::spine::{judge, mail, rules, stdout};
 
 const HOLD: &str =
     r#"rule Hold_This { meta: severity = "medium" score = 7 category = "spam" condition: true }"#;

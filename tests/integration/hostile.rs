@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::common::{judge, stdout};
 use super::mta::Daemon;
-use super::spine::{judge, stdout};
 
 #[test]
 fn a_long_header_over_many_small_parts_is_read_once() {

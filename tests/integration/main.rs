@@ -7,15 +7,20 @@
     reason = "these are tests: a panic is how they fail"
 )]
 
+mod admin_http;
 mod case;
 mod cases;
 mod command_line;
+mod common;
 mod degraded;
 mod docs;
 mod hostile;
 mod layering;
+mod load;
 mod milter_client;
 #[path = "../mta/mod.rs"]
 mod mta;
 mod outbound;
+mod over_tcp;
 mod spine;
+mod suites;

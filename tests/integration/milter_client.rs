@@ -1,6 +1,7 @@
 //! The MTA's side of the milter protocol, as Postfix speaks it, and what an MTA makes of the edits.
 
 use std::io::{BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -22,9 +23,18 @@ const NR_EOH: u32 = 0x4_0000;
 const NR_BODY: u32 = 0x8_0000;
 const LEADING_SPACE: u32 = 0x10_0000;
 
+/// What a connection runs on.
+trait Stream: Read + Write + Send {}
+
+impl Stream for UnixStream {}
+impl Stream for TcpStream {}
+
+/// How long an answer may take: longer than any deadline of the filter in these tests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// One connection to the filter.
 pub struct MilterClient {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Box<dyn Stream>>,
     /// The SMFIP_* bits that were agreed on.
     pub protocol: u32,
 }
@@ -67,10 +77,25 @@ impl MilterClient {
         client
     }
 
+    /// The same over TCP.
+    pub fn connect_tcp(address: SocketAddr, peer: &Peer) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Self::negotiate_on(Box::new(stream));
+        client.session(peer);
+        client
+    }
+
     pub fn negotiate(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
-        let mut client = Self { stream: BufReader::new(stream), protocol: 0 };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::negotiate_on(Box::new(stream))
+    }
+
+    fn negotiate_on(stream: Box<dyn Stream>) -> Self {
+        // Small: some tests hold a thousand of these.
+        let mut client = Self { stream: BufReader::with_capacity(1024, stream), protocol: 0 };
         let mut offer = 6u32.to_be_bytes().to_vec();
         offer.extend(OFFERED_ACTIONS.to_be_bytes());
         offer.extend(OFFERED_PROTOCOL.to_be_bytes());
@@ -115,6 +140,12 @@ impl MilterClient {
 
     /// DATA, header, body, EOM.
     pub fn message(&mut self, raw: &[u8]) -> Answer {
+        self.content(raw);
+        self.end()
+    }
+
+    /// DATA, header, body: everything before EOM.
+    pub fn content(&mut self, raw: &[u8]) {
         self.stage(b'T', b"", NR_DATA);
         let (header, body) = split(raw);
         for (name, value) in fields(header) {
@@ -134,7 +165,6 @@ impl MilterClient {
             self.stage(b'B', chunk, NR_BODY);
         }
         self.macros(b'E', &[("i", "4ABCDE")]);
-        self.end()
     }
 
     /// EOM and everything up to the final reply.
@@ -240,9 +270,16 @@ pub fn fields(header: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
-/// The header that an MTA delivers after these edits: its own Received on top, then the rest. Follows
-/// Postfix: CHGHEADER counts per name without the own Received, INSHEADER counts it.
+/// The header that an MTA delivers after these edits, each value on one line without the space around it.
 pub fn delivered(raw: &[u8], edits: &[Reply]) -> Vec<(String, String)> {
+    let unfolded = |value: String| value.replace("\n\t", " ").trim().to_owned();
+    edited(raw, edits).into_iter().map(|(name, value)| (name, unfolded(value))).collect()
+}
+
+/// The same as it is written: values with their leading space and folds, line breaks as LF. The MTA's own
+/// Received stands on top, then the rest. Follows Postfix: CHGHEADER counts per name without the own
+/// Received, INSHEADER counts it.
+pub fn edited(raw: &[u8], edits: &[Reply]) -> Vec<(String, String)> {
     let own = ("Received".to_owned(), " from sender by mx.example.org".to_owned(), true);
     let mut header = vec![own];
     for (name, value) in fields(split(raw).0) {
@@ -275,7 +312,7 @@ pub fn delivered(raw: &[u8], edits: &[Reply]) -> Vec<(String, String)> {
             _ => {}
         }
     }
-    header.into_iter().map(|(n, v, _)| (n, v.replace("\n\t", " ").trim().to_owned())).collect()
+    header.into_iter().map(|(name, value, _)| (name, value)).collect()
 }
 
 /// The recipients that are left after these edits.

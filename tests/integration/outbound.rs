@@ -1,7 +1,7 @@
 //! Mail that goes out carries our id and nothing else of ours.
 
+use super::common::{mail, stdout};
 use super::mta::{self, Daemon, Options, Postfix};
-use super::spine::{mail, stdout};
 
 #[test]
 fn mail_from_a_submission_service_is_outbound() {

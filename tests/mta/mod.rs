@@ -22,9 +22,11 @@ pub(crate) mod daemon;
 pub(crate) mod delivered;
 pub(crate) mod guard;
 pub(crate) mod not_run;
+pub(crate) mod packet;
 pub(crate) mod postfix;
 mod postfix_config;
 pub(crate) mod probe;
+pub(crate) mod samples;
 pub(crate) mod smtp;
 #[cfg(test)]
 mod tests;

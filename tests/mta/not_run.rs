@@ -1,25 +1,9 @@
-//! Tests that could not run are counted, never silently passed.
-//!
-//! **Contract.** [`not_run`] prints one line (which test, what is missing, how to get it) and appends it
-//! to the file named by `MAILWARD_NOT_RUN`, if set. `make test` shows that file at its end; `.ci/run`
-//! fails when it is not empty.
+//! Tests that could not run are counted, never silently passed: see `src/testing.rs`.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::PathBuf;
+#[path = "../../src/testing.rs"]
+mod testing;
 
-/// Says that `test` could not run because `missing`, and what to do (`remedy`).
-#[expect(clippy::print_stderr, reason = "the line is for who runs the tests")]
-pub(crate) fn not_run(test: &str, missing: &str, remedy: &str) {
-    let line = format!("not run: {test}: {missing}; {remedy}\n");
-    eprint!("{line}");
-    if let Some(file) = std::env::var_os("MAILWARD_NOT_RUN") {
-        let opened = OpenOptions::new().create(true).append(true).open(&file);
-        if let Err(error) = opened.and_then(|mut file| file.write_all(line.as_bytes())) {
-            eprintln!("cannot write {}: {error}", file.display());
-        }
-    }
-}
+pub(crate) use testing::{not_run, suite};
 
 /// Whether Postfix is installed and may be started from here; says what is missing where not.
 ///
@@ -30,18 +14,4 @@ pub(crate) fn postfix_ready(test: &str) -> bool {
         return false;
     }
     true
-}
-
-/// The folder of third-party test data, or `None` after saying that it is missing.
-pub(crate) fn suites(test: &str) -> Option<PathBuf> {
-    let remedy = "set MAILWARD_SUITES to the folder of test suites";
-    let Some(folder) = std::env::var_os("MAILWARD_SUITES").map(PathBuf::from) else {
-        not_run(test, "MAILWARD_SUITES is not set", remedy);
-        return None;
-    };
-    if !folder.is_dir() {
-        not_run(test, &format!("{} is no folder", folder.display()), remedy);
-        return None;
-    }
-    Some(folder)
 }

@@ -4,19 +4,19 @@
 //! enter. Negotiates the options mailward negotiates. It exists to learn how Postfix behaves.
 
 use std::ffi::CString;
-use std::io::{BufReader, Read, Write as _};
+use std::io::{BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
-use indymilter::message::Message;
+use indymilter::SocketInfo;
 use indymilter::message::command::Command;
 use indymilter::message::reply::Reply;
-use indymilter::{Actions, ProtoOpts, SocketInfo};
 
 use super::guard::Dir;
+pub(crate) use super::packet::{frame, negotiated, read};
 
 /// A macro as the MTA announced it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,44 +176,4 @@ fn macros(payload: &[u8]) -> Vec<Macro> {
             Some(Macro { stage: char::from(*stage), name: text(name), value: text(value) })
         })
         .collect()
-}
-
-/// What mailward asks for, as far as it is offered.
-pub(crate) fn negotiated(actions: Actions, options: ProtoOpts) -> Reply {
-    let wanted = ProtoOpts::NOREPLY_CONNECT
-        | ProtoOpts::NOREPLY_HELO
-        | ProtoOpts::NOREPLY_DATA
-        | ProtoOpts::NOREPLY_HEADER
-        | ProtoOpts::NOREPLY_EOH
-        | ProtoOpts::NOREPLY_BODY
-        | ProtoOpts::NO_UNKNOWN
-        | ProtoOpts::LEADING_SPACE;
-    Reply::OptNeg { version: 6, actions, opts: wanted & options, macros: std::collections::HashMap::new() }
-}
-
-/// A message as bytes: length of kind and payload, kind, payload.
-///
-/// # Errors
-/// If it is longer than 4 GiB.
-pub(crate) fn frame(message: Message) -> anyhow::Result<Vec<u8>> {
-    let length = u32::try_from(message.buffer.len() + 1)?;
-    let mut bytes = length.to_be_bytes().to_vec();
-    bytes.push(message.kind);
-    bytes.extend_from_slice(&message.buffer);
-    Ok(bytes)
-}
-
-/// The next message of a stream.
-///
-/// # Errors
-/// At the end of the stream, and if a length is beyond what a milter packet may have.
-pub(crate) fn read(input: &mut impl Read) -> anyhow::Result<Message> {
-    let mut head = [0; 5];
-    input.read_exact(&mut head)?;
-    let [a, b, c, d, kind] = head;
-    let length = u32::from_be_bytes([a, b, c, d]).saturating_sub(1);
-    anyhow::ensure!(length < 1024 * 1024, "a milter packet of {length} bytes");
-    let mut payload = vec![0; usize::try_from(length)?];
-    input.read_exact(&mut payload)?;
-    Ok(Message::new(kind, payload))
 }

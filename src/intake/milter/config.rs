@@ -147,6 +147,8 @@ fn address(text: &str) -> Option<SocketAddr> {
     };
     let host = host.strip_prefix('[').map_or(Some(host), |h| h.strip_suffix(']'))?;
     let ip = if host == "localhost" { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { host.parse().ok()? };
+    // The standard library takes a sign too.
+    let port = Some(port).filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()))?;
     Some(SocketAddr::new(ip, port.parse().ok()?))
 }
 

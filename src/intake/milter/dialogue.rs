@@ -13,7 +13,7 @@ use super::edits::reply_code;
 use super::error::SessionError;
 use super::macros::lossy;
 use super::negotiate::{Terms, negotiate};
-use super::serve::{Shared, Snapshot};
+use super::serve::{Origin, Shared, Snapshot};
 use crate::model::{Recipient, ReversePath, SmtpReply};
 use crate::pipeline::{Received, Transaction};
 
@@ -34,6 +34,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Dialogue {
     shared: Arc<Shared>,
+    origin: Origin,
     snapshot: Arc<Snapshot>,
     terms: Option<Terms>,
     connection: Connection,
@@ -58,9 +59,9 @@ enum Stage {
 }
 
 impl Dialogue {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
         let snapshot = shared.service.snapshots.load_full();
-        Self { shared, snapshot, terms: None, connection: Connection::default(), message: None }
+        Self { shared, origin, snapshot, terms: None, connection: Connection::default(), message: None }
     }
 
     /// No message is under way.
@@ -343,8 +344,9 @@ impl Dialogue {
         }
     }
 
-    fn note(&self, error: &SessionError) {
-        self.shared.note(error);
+    /// Counts and logs what went wrong, with all that is known of where.
+    pub(super) fn note(&self, error: &SessionError) {
+        self.shared.note(error, &self.origin, &self.connection);
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) enum SessionError {
     /// A reply could not be written in time.
     #[error("the MTA took no reply for {} s", .0.as_secs())]
     NotRead(Duration),
+    /// The daemon stops and its patience is over.
+    #[error("mailward stops, and the message was not at its end by then")]
+    Cut,
     /// The socket failed.
     #[error("the connection to the MTA failed: {0}")]
     Io(#[from] io::Error),
@@ -70,6 +73,7 @@ impl SessionError {
             Self::Version(_) => "version",
             Self::Stalled(_) | Self::NotRead(_) => "timeout",
             Self::Idle(_) => "idle",
+            Self::Cut => "cut",
             Self::Io(_) => "io",
         }
     }
@@ -84,7 +88,8 @@ impl SessionError {
             | Self::Malformed { .. }
             | Self::Order { .. }
             | Self::Version(_)
-            | Self::Stalled(_) => true,
+            | Self::Stalled(_)
+            | Self::Cut => true,
         }
     }
 }

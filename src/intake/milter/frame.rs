@@ -70,6 +70,9 @@ impl Wire {
     ///
     /// # Errors
     /// If the stream fails or stalls, or announces a packet that is not taken.
+    ///
+    /// # Cancel safety
+    /// Whoever stops waiting loses nothing of what came.
     pub(super) async fn ready(
         &mut self,
         mut idle: Option<&mut watch::Receiver<Phase>>,
@@ -129,13 +132,33 @@ impl Wire {
     ///
     /// # Errors
     /// If the stream fails, or the MTA does not take it within `limit`.
+    ///
+    /// # Cancel safety
+    /// Whoever stops waiting can flush again.
     pub(super) async fn flush(&mut self, limit: Duration) -> Result<(), SessionError> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let written = timeout(limit, self.stream.write_all(&self.out)).await;
-        self.out.clear();
-        Ok(written.map_err(|_| SessionError::NotRead(limit))??)
+        let Self { stream, out, .. } = self;
+        // What was taken is let go at once: should the wait be broken off, what is left is what the
+        // MTA has not got, and a later flush goes on from there.
+        let written = timeout(limit, async {
+            while !out.is_empty() {
+                match stream.write(out).await? {
+                    0 => return Err(std::io::ErrorKind::WriteZero.into()),
+                    n => drop(out.drain(..n)),
+                }
+            }
+            Ok::<(), std::io::Error>(())
+        });
+        let written = match written.await {
+            Ok(written) => written.map_err(SessionError::Io),
+            Err(_) => Err(SessionError::NotRead(limit)),
+        };
+        if written.is_err() {
+            self.out.clear();
+        }
+        written
     }
 
     /// Says no more, and reads what still comes for a while without looking at it: an MTA that is in

@@ -5,8 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nix::unistd::Group;
+use nix::unistd::{Gid, Group};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use super::config::{Config, Endpoint, SocketMode};
@@ -45,7 +46,7 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    endpoint: String,
+    endpoint: Arc<str>,
     /// The socket's file if we made it.
     _file: Option<SocketFile>,
 }
@@ -94,7 +95,11 @@ impl Listener {
     pub fn from_std_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let endpoint = listener.local_addr().map_or_else(|_| "inet:?".to_owned(), |a| format!("inet:{a}"));
-        Ok(Self { socket: Socket::Tcp(TcpListener::from_std(listener)?), endpoint, _file: None })
+        Ok(Self {
+            socket: Socket::Tcp(TcpListener::from_std(listener)?),
+            endpoint: endpoint.into(),
+            _file: None,
+        })
     }
 
     /// Takes a unix socket that listens already (socket activation); its file is left alone.
@@ -106,7 +111,11 @@ impl Listener {
         let addr = listener.local_addr().ok();
         let path = addr.as_ref().and_then(|a| a.as_pathname()).map(|p| p.display().to_string());
         let endpoint = format!("unix:{}", path.as_deref().unwrap_or("?"));
-        Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), endpoint, _file: None })
+        Ok(Self {
+            socket: Socket::Unix(UnixListener::from_std(listener)?),
+            endpoint: endpoint.into(),
+            _file: None,
+        })
     }
 
     /// The address of a TCP socket: tells the port where 0 was asked for.
@@ -118,6 +127,11 @@ impl Listener {
         }
     }
 
+    /// Where it listens, as the configuration writes it.
+    pub(super) fn endpoint(&self) -> Arc<str> {
+        Arc::clone(&self.endpoint)
+    }
+
     fn bind_tcp(addr: SocketAddr) -> Result<Self, BindError> {
         let endpoint = format!("inet:{addr}");
         let open = || {
@@ -127,7 +141,9 @@ impl Listener {
             socket.listen(BACKLOG)
         };
         match open() {
-            Ok(listener) => Ok(Self { socket: Socket::Tcp(listener), endpoint, _file: None }),
+            Ok(listener) => {
+                Ok(Self { socket: Socket::Tcp(listener), endpoint: endpoint.into(), _file: None })
+            }
             Err(source) => Err(BindError::Io { what: "listen on", endpoint, source }),
         }
     }
@@ -150,7 +166,7 @@ impl Listener {
         let SocketMode(mode) = config.socket_mode;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
-        Ok(Self { socket: Socket::Unix(listener), endpoint, _file: Some(file) })
+        Ok(Self { socket: Socket::Unix(listener), endpoint: endpoint.into(), _file: Some(file) })
     }
 
     /// Waits for the next connection.
@@ -201,14 +217,16 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Gives the socket to the MTA's group. Where that fails the daemon still starts, because another
-/// socket may do, and says what is wrong.
+/// Gives the socket to the MTA's group, unless it has it: a folder with the set-group-id bit hands its
+/// group down, and where the unit forbids chown that is the only way. Where it fails the daemon still
+/// starts, because another socket may do, and says what is wrong.
 fn hand_to_group(path: &Path, group: &str) {
     if group.is_empty() {
         return;
     }
     let path_shown = path.display();
     match Group::from_name(group) {
+        Ok(Some(found)) if has_group(path, found.gid) => {}
         Ok(Some(found)) => {
             if let Err(error) = std::os::unix::fs::chown(path, None, Some(found.gid.as_raw())) {
                 tracing::warn!(path = %path_shown, group, %error, "the socket could not be given to its group: is mailward's user a member? The MTA may not be able to connect");
@@ -221,6 +239,10 @@ fn hand_to_group(path: &Path, group: &str) {
             tracing::warn!(path = %path_shown, group, %error, "the group could not be looked up (milter.socket_group)");
         }
     }
+}
+
+fn has_group(path: &Path, group: Gid) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.gid() == group.as_raw())
 }
 
 /// The file of our own socket: removed with it, unless another one took its place.
@@ -244,5 +266,44 @@ impl Drop for SocketFile {
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(path = %self.path.display(), %error, "our socket could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::chown;
+
+    #[test]
+    fn a_socket_that_has_its_group_already_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("milter.sock");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let own = Gid::from_raw(std::fs::metadata(&path).unwrap().gid());
+        assert!(has_group(&path, own));
+        assert!(!has_group(&path, Gid::from_raw(own.as_raw() + 1)));
+        assert!(!has_group(&folder.path().join("none"), own));
+        // No change at all: not even the time of the last one moves.
+        let changed = || std::fs::metadata(&path).map(|m| (m.ctime(), m.ctime_nsec())).unwrap();
+        let before = changed();
+        let Ok(Some(group)) = Group::from_gid(own) else { return };
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        hand_to_group(&path, &group.name);
+        assert_eq!(changed(), before);
+        // Proof that a chown would have shown, even one that changes nothing.
+        chown(&path, None, Some(own.as_raw())).unwrap();
+        assert_ne!(changed(), before);
+    }
+
+    #[tokio::test]
+    async fn replies_on_tcp_leave_at_once() {
+        let any = Endpoint::Inet("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&any, &Config::default()).await.unwrap();
+        let addr = listener.tcp_addr().unwrap();
+        let (client, accepted) = tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
+        let (Stream::Tcp(stream), peer) = accepted.unwrap() else { panic!("accepted on TCP") };
+        assert_eq!((stream.nodelay().unwrap(), peer), (true, Peer::Tcp("127.0.0.1".parse().unwrap())));
+        assert_eq!(&*listener.endpoint(), "inet:127.0.0.1:0");
+        drop(client);
     }
 }

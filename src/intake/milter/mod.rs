@@ -20,6 +20,7 @@
 //! | a packet that cannot be read inside a message | 451 at EOM, or at the RCPT itself |
 //! | an unknown command, a length of 0 or above 1 MiB, silence inside a packet | tempfail, then the connection closes |
 //! | the judge panics, or is not done long after its deadline | 451 at EOM |
+//! | the daemon stops, and the drain's deadline is over | 451; the connection closes a second later |
 //! | the plan needs an edit that this MTA did not offer | 451 at EOM |
 //! | a TCP peer that is not allowed | the connection closes |
 //! | no more file descriptors, or all connections in use | waits in the listen queue |
@@ -27,7 +28,9 @@
 //! **Known inexactness.** An MTA without `SMFIP_HDR_LEADSPC` takes one space off each header value;
 //! it is put back, so a field written without any space gains one. Postfix takes white space off
 //! between a field's name and its colon before we see it. What a recipient refused by a milter
-//! *after* us was, we are not told: it stays in the envelope.
+//! *after* us was, we are not told: it stays in the envelope. Who does not read for a second after a
+//! drain's deadline – Postfix between DATA and the final dot – finds the connection closed, and its
+//! `milter_default_action` decides.
 
 mod command;
 pub mod config;

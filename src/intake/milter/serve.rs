@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::config::{Cidr, Config};
+use super::connection::Connection;
 use super::error::SessionError;
 use super::frame::Patience;
 use super::listener::{Listener, Peer};
@@ -57,8 +58,17 @@ pub(super) enum Phase {
     Serving,
     /// No more; messages under way are brought to their end.
     Draining,
-    /// The deadline is over: everything ends.
+    /// The deadline is over: what is under way is tempfailed, and everything ends.
     Over,
+}
+
+/// Where a session comes from; its log lines say so.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// The socket of ours.
+    pub(super) endpoint: Arc<str>,
+    /// The MTA's address.
+    pub(super) peer: Peer,
 }
 
 /// What sessions of one daemon have in common.
@@ -104,11 +114,15 @@ impl Shared {
     }
 
     /// Counts what went wrong in a session, and logs it unless too many lines came just now.
-    pub(super) fn note(&self, error: &SessionError) {
+    pub(super) fn note(&self, error: &SessionError, origin: &Origin, connection: &Connection) {
         let kind = error.label();
         self.service.metrics.milter_errors.with_label_values(&[kind]).inc();
         if let Some(held_back) = self.quiet.session.pass() {
-            tracing::warn!(kind, %error, held_back, "trouble with a milter session");
+            let Origin { endpoint, peer } = origin;
+            tracing::warn!(
+                kind, %error, %endpoint, %peer, client = connection.shown(), held_back,
+                "trouble with a milter session"
+            );
         }
     }
 
@@ -159,7 +173,8 @@ impl Running {
     }
 
     /// Takes no more connections, closes those without a message, and waits until the others have
-    /// their answer; after `deadline` they are cut.
+    /// their answer. Those that have none by `deadline`, less the [second](LAST_WORD) that it takes
+    /// to say so, are tempfailed and cut.
     pub async fn drain(self, deadline: Duration) -> Drained {
         self.phase.send_replace(Phase::Draining);
         for accepting in self.accepting {
@@ -169,14 +184,14 @@ impl Running {
         }
         let all = self.places.acquire_many(self.most);
         tokio::pin!(all);
-        if timeout(deadline, &mut all).await.is_ok() {
+        let last_word = LAST_WORD.min(deadline / 4);
+        if timeout(deadline - last_word, &mut all).await.is_ok() {
             return Drained { cut: 0 };
         }
         let cut = self.shared.open.load(Ordering::Relaxed);
-        tracing::warn!(cut, "milter sessions were cut: their messages were not at an end by the deadline");
+        tracing::warn!(cut, "milter sessions are cut: their messages were not at an end by the deadline");
         self.phase.send_replace(Phase::Over);
-        // Ending them takes no I/O.
-        if timeout(Duration::from_secs(1), all).await.is_err() {
+        if timeout(LAST_WORD + Duration::from_secs(1), all).await.is_err() {
             tracing::error!("milter sessions do not end");
         }
         Drained { cut }
@@ -200,7 +215,8 @@ async fn accept(
             Ok((stream, peer)) => {
                 pause = PAUSE_MIN;
                 if shared.admits(&peer) {
-                    open(stream, place, &shared, &phase);
+                    let origin = Origin { endpoint: listener.endpoint(), peer };
+                    open(stream, origin, place, &shared, &phase);
                 } else {
                     shared.service.metrics.milter_errors.with_label_values(&["peer"]).inc();
                     if let Some(held_back) = shared.quiet.peer.pass() {
@@ -250,21 +266,37 @@ async fn next(
 
 fn open(
     stream: Stream,
+    origin: Origin,
     place: Option<OwnedSemaphorePermit>,
     shared: &Arc<Shared>,
     phase: &watch::Receiver<Phase>,
 ) {
     let open = Open::new(shared);
-    let session = session::serve(stream, Arc::clone(shared), phase.clone());
+    let session = session::serve(stream, origin, Arc::clone(shared), phase.clone());
     let mut phase = phase.clone();
     supervised("milter-session", &shared.service.metrics, async move {
         tokio::select! {
             () = session => {}
-            _ = phase.wait_for(|phase| *phase == Phase::Over) => {}
+            () = too_late(&mut phase) => {}
         }
         drop((open, place));
     });
 }
+
+/// The end of the time that a session has for its last word.
+async fn too_late(phase: &mut watch::Receiver<Phase>) {
+    over(phase).await;
+    sleep(LAST_WORD).await;
+}
+
+/// The moment from which on nothing is waited for any more.
+pub(super) async fn over(phase: &mut watch::Receiver<Phase>) {
+    // An error says that nobody is left who could tell: then it is over too.
+    drop(phase.wait_for(|phase| *phase == Phase::Over).await);
+}
+
+/// How long a session that is cut has to tell the MTA so, and the MTA to hear it.
+pub(super) const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Whether the error is of the connection that was to be accepted, and not of the listener.
 fn is_of_one_connection(error: &io::Error) -> bool {

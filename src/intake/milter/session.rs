@@ -10,23 +10,31 @@ use super::edits::reply_code;
 use super::eom;
 use super::error::SessionError;
 use super::frame::{Arrival, Wire};
-use super::serve::{Phase, Shared};
+use super::serve::{Origin, Phase, Shared, over};
 use super::stream::Stream;
 use crate::model::SmtpReply;
 
 /// Serves one connection until the MTA is done, something is wrong, or the daemon stops and no
 /// message is under way.
-pub(super) async fn serve(stream: Stream, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>) {
+pub(super) async fn serve(
+    stream: Stream,
+    origin: Origin,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+) {
     let mut wire = Wire::new(stream, shared.patience);
-    let mut dialogue = Dialogue::new(Arc::clone(&shared));
+    let mut dialogue = Dialogue::new(Arc::clone(&shared), origin);
     let Err(error) = converse(&mut wire, &mut dialogue, &shared, &mut phase).await else { return };
-    shared.note(&error);
+    dialogue.note(&error);
     let (negotiated, inside) = (dialogue.terms().is_some(), !dialogue.is_idle());
     // What there was of a message takes no room any more.
     drop(dialogue);
     if error.can_answer() && negotiated {
         // Without it the MTA's default action decides, and an admin may have set that to accept.
-        let text = "the mail filter could not follow the mail server, try again later";
+        let text = match error {
+            SessionError::Cut => "the mail filter is being stopped, try again later",
+            _ => "the mail filter could not follow the mail server, try again later",
+        };
         wire.push(reply_code(&SmtpReply::tempfail(text)));
         match wire.flush(shared.patience.packet).await {
             Ok(()) if inside => wire.linger(LINGER).await,
@@ -50,7 +58,16 @@ async fn converse(
         if idle && *phase.borrow() != Phase::Serving {
             return wire.flush(shared.patience.packet).await;
         }
-        match wire.ready(idle.then_some(&mut *phase)).await? {
+        let arrival = if idle {
+            wire.ready(Some(&mut *phase)).await
+        } else {
+            tokio::select! {
+                biased;
+                arrival = wire.ready(None) => arrival,
+                () = over(phase) => Err(SessionError::Cut),
+            }
+        };
+        match arrival? {
             Arrival::Packet => {}
             Arrival::Closed if idle => return Ok(()),
             Arrival::Closed => return Err(SessionError::Gone),
@@ -63,7 +80,8 @@ async fn converse(
             Step::Judge(received) => {
                 let Some(terms) = dialogue.terms() else { continue };
                 // Boxed, so that a connection that waits does not hold room for a judgement.
-                Box::pin(eom::answer(wire, terms, dialogue.snapshot(), shared, *received)).await?;
+                let (snapshot, received) = (dialogue.snapshot(), *received);
+                Box::pin(eom::answer(wire, terms, snapshot, shared, phase, received)).await?;
             }
             Step::End => return Ok(()),
         }

@@ -6,17 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::mail::{Limits, attachments, header, strip, walk};
 use crate::model::part::Defect;
 use crate::model::{Action, Parts};
-
-/// The folder that `MAILWARD_SUITES` names, or one line that says what is missing.
-#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see which did not run")]
-fn suite(test: &str, folder: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("MAILWARD_SUITES").map(|root| Path::new(&root).join(folder));
-    let path = path.filter(|p| p.is_dir());
-    if path.is_none() {
-        eprintln!("{test}: not run: set MAILWARD_SUITES to the folder that holds {folder}");
-    }
-    path
-}
+use crate::testing::suite;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut out = Vec::new();

@@ -43,6 +43,12 @@ pub enum YaraError {
         /// What there is too much of, with the limit.
         what: String,
     },
+    /// Not one rule is left where there were some.
+    #[error(
+        "not one rule is left in the configured folders; put rules there, leave `rules` out to use those \
+         that come with mailward, or switch scanner.yara off"
+    )]
+    NoRules,
     /// Files that yara-x does not understand.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Broken(Vec<BrokenFile>),
@@ -63,6 +69,7 @@ impl YaraError {
             Self::Unreadable { .. } => "unreadable",
             Self::Writable { .. } => "writable",
             Self::TooMuch { .. } => "too-much",
+            Self::NoRules => "no-rules",
             Self::Broken(_) => "broken",
             Self::Build(_) => "build",
             Self::Threads(_) => "threads",

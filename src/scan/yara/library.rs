@@ -39,6 +39,8 @@ pub(super) struct Library {
     broken: Vec<BrokenFile>,
     suspended: Vec<Arc<Source>>,
     time_outs: BTreeMap<String, u32>,
+    /// Rules in use that can give a finding.
+    rules: usize,
     /// What the folders looked like when they were last read.
     fingerprint: u64,
     /// Why the newest files are not in use.
@@ -55,6 +57,7 @@ impl Library {
             broken: Vec::new(),
             suspended: Vec::new(),
             time_outs: BTreeMap::new(),
+            rules: 0,
             fingerprint: 0,
             stale: None,
         }
@@ -73,7 +76,7 @@ impl Library {
         }
         self.sources.clone_from(&set.sources);
         self.broken = broken;
-        set.missing = self.missing();
+        self.put_to_use(&mut set);
         Ok(set)
     }
 
@@ -83,7 +86,10 @@ impl Library {
             let suspended: Vec<_> = self.suspended.iter().filter(|s| sources.contains(s)).cloned().collect();
             let used: Vec<_> = sources.iter().filter(|s| !suspended.contains(s)).cloned().collect();
             // The suspended are not compiled again: they were sound, only slow.
-            Ok((compile::all(&used)?, sources, suspended))
+            let set = compile::all(&used)?;
+            // A folder emptied by mistake, or just being filled, must not put off all mail.
+            let is_loss = set.count == 0 && suspended.is_empty() && self.rules > 0;
+            if is_loss { Err(YaraError::NoRules) } else { Ok((set, sources, suspended)) }
         });
         match result {
             Ok((mut set, sources, suspended)) => {
@@ -95,7 +101,7 @@ impl Library {
                 self.suspended = suspended;
                 self.broken.clear();
                 self.stale = None;
-                set.missing = self.missing();
+                self.put_to_use(&mut set);
                 Ok(set)
             }
             Err(error) => {
@@ -123,9 +129,15 @@ impl Library {
         self.suspended.push(Arc::clone(source));
         let used: Vec<_> = self.sources.iter().filter(|s| !self.suspended.contains(s)).cloned().collect();
         Some(compile::all(&used).map(|mut set| {
-            set.missing = self.missing();
+            self.put_to_use(&mut set);
             set
         }))
+    }
+
+    /// `set` is the one in use from now on: it is told what it lacks.
+    fn put_to_use(&mut self, set: &mut RuleSet) {
+        self.rules = set.count;
+        set.missing = self.missing();
     }
 
     /// How often a file has timed out.
@@ -197,8 +209,12 @@ impl Library {
             let files = list(self.suspended.iter().map(|s| s.origin.as_str()).collect());
             reasons.push(format!("{files} suspended after {MAX_TIME_OUTS} time-outs"));
         }
-        if self.sources.is_empty() && self.broken.is_empty() {
-            reasons.push("there is no .yar or .yara file in the configured folders".to_owned());
+        if self.rules == 0 {
+            let why = match (self.sources.is_empty(), self.broken.is_empty()) {
+                (true, true) => ": there is no .yar or .yara file in the configured folders",
+                _ => "",
+            };
+            reasons.push(format!("no YARA rule is in use{why}"));
         }
         (!reasons.is_empty()).then(|| reasons.join("; ").into())
     }
@@ -220,7 +236,13 @@ pub(super) fn check(config: &Config, trust: Trust) -> Vec<YaraError> {
         *source = Arc::new(Source { name: format!("{n}"), origin: origin.clone(), text: text.clone() });
     }
     match compile::good(&sources) {
-        Ok((_, broken)) => errors.extend(broken.into_iter().map(|b| YaraError::Broken(vec![b]))),
+        Ok((set, broken)) => {
+            errors.extend(broken.into_iter().map(|b| YaraError::Broken(vec![b])));
+            // Where something else is wrong, that is why there is none.
+            if set.count == 0 && errors.is_empty() {
+                errors.push(YaraError::NoRules);
+            }
+        }
         Err(error) => errors.push(error),
     }
     errors

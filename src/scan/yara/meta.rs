@@ -106,6 +106,8 @@ fn fact(rule: &yara_x::Rule<'_, '_>, warnings: &mut Vec<String>) -> Fact {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn facts(meta: &str) -> (Fact, Vec<String>) {
@@ -159,5 +161,43 @@ mod tests {
                 "rule r in a.yar: meta score is not used: it is no number",
             ]
         );
+    }
+
+    /// A value as YARA writes it, and keys that mean something mixed with others.
+    fn entry() -> impl Strategy<Value = String> {
+        let key = prop_oneof!["(severity|category|score|description)", "[a-z_]{1,8}x"];
+        let value = prop_oneof![
+            "\"(high|LOW|Spam|phish|malware|critical|-?[0-9]{1,3})\"",
+            "\"[^\"\\\\\\x00-\\x1f]{0,200}\"",
+            "\"(\\\\x[0-9a-f]{2}|\\\\n|\\\\t|\\\\\"|[ -!#-\\[]){0,600}\"",
+            any::<i64>().prop_map(|n| n.to_string()),
+            "-?[0-9]{1,12}\\.[0-9]{1,6}",
+            "true|false",
+        ];
+        (key, value).prop_map(|(key, value)| format!("{key} = {value}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn whatever_the_meta_says_the_finding_can_be_used(entries in proptest::collection::vec(entry(), 0..8)) {
+            let meta = if entries.is_empty() { String::new() } else { format!("meta: {}", entries.join("\n")) };
+            let source = format!("rule r {{ {meta}\ncondition: true }}");
+            let mut compiler = yara_x::Compiler::new();
+            // What yara-x refuses is a broken file, and no concern of this module.
+            prop_assume!(compiler.new_namespace("a.yar").add_source(source.as_str()).is_ok());
+            let (facts, warnings) = Facts::of(&compiler.build());
+            let fact = facts.get("a.yar", "r").unwrap();
+            prop_assert!(fact.score.value().abs() <= 10_000.0, "{fact:?}");
+            let shown = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+            prop_assert!(shown(&fact.text) && fact.text.chars().count() <= MAX_TEXT, "{fact:?}");
+            prop_assert!(warnings.iter().all(|w| shown(w)), "{warnings:?}");
+            let says = |key: &str| entries.iter().any(|e| e.starts_with(&format!("{key} =")));
+            if !says("severity") && !says("category") {
+                prop_assert_eq!((fact.severity, fact.category), (Severity::High, Category::Malware));
+                prop_assert!(fact.score.value() <= FOREIGN_SCORE);
+            }
+        }
     }
 }

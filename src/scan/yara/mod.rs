@@ -13,6 +13,7 @@
 //! |---|---|---|---|
 //! | folder missing, unreadable or writable by the service user | refused | old set stays, health says so | as before |
 //! | rule file broken | left out, health says so | old set stays, health says so | `ok(degraded)` / `found(degraded)`; as before |
+//! | not one rule left | started without, health says so | old set stays, health says so | `failed(no-rules)`; as before |
 //! | rule too slow for a message | | | `timeout`; the worker is replaced, up to four times the slots |
 //! | rule file to blame for three time-outs | | | suspended until it is changed: `…(degraded)` |
 //! | every thread stuck | | | `failed(busy)` at once |
@@ -162,6 +163,13 @@ impl Yara {
     async fn look(&self, input: Arc<ScanInput>, deadline: Instant) -> Report {
         let began = Instant::now();
         let config = &self.inner.config;
+        let set = self.inner.pool.set();
+        if set.count == 0 {
+            // Nothing found by no rule is not clean.
+            let why = set.missing.as_deref().unwrap_or("no YARA rule is in use");
+            return Report { outcome: Outcome::failed("no-rules", why), findings: Vec::new() };
+        }
+        drop(set);
         if input.message.raw().len() as u64 > config.max_size.0 {
             return Report { outcome: Outcome::Skipped(Skip::TooLarge), findings: Vec::new() };
         }
@@ -300,6 +308,13 @@ impl Drop for Waiting<'_> {
 fn log_loaded(loaded: &Loaded) {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if loaded.rules == 0 {
+        tracing::warn!(
+            broken = loaded.broken.len(),
+            suspended = loaded.suspended.len(),
+            "no YARA rule is in use: every message counts as not looked at (scanner.yara.on_failure)"
+        );
     }
     tracing::info!(
         rules = loaded.rules,

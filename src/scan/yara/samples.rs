@@ -16,6 +16,7 @@ use super::compile::{self, RuleSet};
 use super::{bundled, look};
 use crate::model::{Envelope, MailId, Message, Part, Parts};
 use crate::scan::ScanInput;
+use crate::testing::suite;
 
 pub(super) fn input(raw: impl Into<Bytes>, parts: Vec<Part>) -> Arc<ScanInput> {
     let list = parts.into_iter().enumerate().map(|(index, p)| Part { index, ..p }).collect();
@@ -174,11 +175,6 @@ fn no_pattern_of_the_bundled_rules_slows_every_scan() {
     }
 }
 
-fn suites() -> PathBuf {
-    let folder = std::env::var_os("MAILWARD_SUITES").expect("MAILWARD_SUITES=<folder of the suites>");
-    PathBuf::from(folder)
-}
-
 /// A message of the suites with the parts that the MIME library sees.
 fn mail(raw: &[u8]) -> Arc<ScanInput> {
     let parsed = MessageParser::default().parse(raw);
@@ -193,10 +189,10 @@ fn mail(raw: &[u8]) -> Arc<ScanInput> {
 }
 
 #[test]
-#[ignore = "needs MAILWARD_SUITES=<folder of the suites>"]
 fn the_messages_of_the_suites_give_what_is_in_them_and_nothing_else() {
+    let test = "the_messages_of_the_suites_give_what_is_in_them_and_nothing_else";
+    let Some(folder) = suite(test, "mime") else { return };
     let set = bundled_rules();
-    let folder = suites().join("mime");
     let mut found = Vec::new();
     let mut seen = 0;
     for path in files_below(&folder) {
@@ -238,12 +234,13 @@ const EXPECTED_IN_MAIL: &str = "
 ";
 
 #[test]
-#[ignore = "needs MAILWARD_SUITES=<folder of the suites>"]
 fn the_documents_and_archives_of_the_suites_are_told_apart() {
     let set = bundled_rules();
     let mut found = Vec::new();
     for folder in ["macros", "archives/eicar"] {
-        for path in files_below(&suites().join(folder)) {
+        let test = "the_documents_and_archives_of_the_suites_are_told_apart";
+        let Some(folder) = suite(test, folder) else { return };
+        for path in files_below(&folder) {
             let file = path.file_name().unwrap().to_str().unwrap();
             let mut content = std::fs::read(&path).unwrap();
             let name = match file.strip_suffix(".b64") {

@@ -217,12 +217,37 @@ async fn a_folder_that_vanishes_keeps_the_old_set_and_a_missing_one_is_no_start(
 }
 
 #[tokio::test]
-async fn a_folder_without_rules_is_degraded_not_clean() {
-    let bench = Bench::new(&[("readme.txt", "no rules")]);
+async fn without_a_single_rule_in_use_a_message_is_not_looked_at() {
+    let none = "no YARA rule is in use";
+    let empty = format!("{none}: there is no .yar or .yara file in the configured folders");
+    let private = r#"private rule p { condition: true }"#;
+    for (name, rules, why) in [("readme.txt", "no rules", empty), ("a.yar", private, none.to_owned())] {
+        let yara = Bench::new(&[(name, rules)]).start();
+        assert_eq!(yara.health(), Health::Degraded(why.clone()));
+        assert_eq!(look(&yara, text("x")).await.outcome, Outcome::failed("no-rules", why));
+    }
+    let bench = Bench::new(&[("b.yar", "rule b { condition: $nothing }")]);
     let yara = bench.start();
-    let missing = "there is no .yar or .yara file in the configured folders".to_owned();
-    assert_eq!(yara.health(), Health::Degraded(missing.clone()));
-    assert_eq!(look(&yara, text("x")).await.outcome, Outcome::Partial { found: false, missing });
+    let why = format!("rule file {} left out as broken; {none}", bench.path("b.yar"));
+    assert_eq!(yara.health(), Health::Degraded(why.clone()));
+    assert_eq!(look(&yara, text("x")).await.outcome, Outcome::failed("no-rules", why));
+    assert_eq!(bench.metrics.yara_rules.get(), 0);
+
+    // As soon as there is a rule, all is well.
+    bench.write("b.yar", WORD);
+    yara.reload().unwrap();
+    assert_eq!(yara.health(), Health::Up);
+    assert_eq!(look(&yara, text("word")).await.outcome, Outcome::Found);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_emptied_keeps_the_old_set() {
+    let bench = Bench::new(&[("a.yar", WORD)]);
+    let yara = bench.start();
+    fs::remove_file(bench.path("a.yar")).unwrap();
+    assert!(matches!(yara.reload(), Err(YaraError::NoRules)));
+    assert!(matches!(yara.health(), Health::Degraded(why) if why.contains("not one rule is left")));
+    assert_eq!(look(&yara, text("word")).await.outcome, Outcome::Found);
 }
 
 #[test]
@@ -234,6 +259,9 @@ fn check_names_everything_that_is_wrong() {
     let labels: Vec<_> =
         super::library::check(&config, Trust::nobody()).iter().map(YaraError::label).collect();
     assert_eq!(labels, ["setting", "unreadable", "broken", "broken"]);
+    let empty = Bench::new(&[]);
+    let errors = super::library::check(&empty.config, Trust::nobody());
+    assert_eq!(errors.iter().map(YaraError::label).collect::<Vec<_>>(), ["no-rules"]);
     assert!(super::check(&Config::default()).is_empty(), "the bundled rules are in order");
     assert!(super::check(&Config { enabled: false, ..config }).is_empty());
 }

@@ -156,3 +156,53 @@ async fn a_plan_that_the_mta_cannot_carry_out_becomes_a_tempfail() {
     assert_eq!(mta.message().await, packet('a', b""));
     assert_eq!(rig.script.answered(), [false, true]);
 }
+
+/// What is logged while it is held, on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn line(&self, with: &str) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("{with}: {text}")).to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_message_that_failed() {
+    let log = Log::default();
+    let _held = log.begin();
+    let rig =
+        Rig::with(config(), Budget::new(9, 1 << 20), |s| s.hung_after = Duration::from_millis(100)).await;
+    let mut mta = rig.mta().await;
+    mta.greet().await;
+    for act in [Act::Panic, Act::Hang] {
+        rig.script.next(act);
+        assert!(is_tempfail(&mta.message().await));
+    }
+    mta.send('X', b"").await;
+    assert!(is_tempfail(&mta.receive().await));
+    let message = r#"queue_id="4F1" sender="a@client.example" client="mail.client.example[192.0.2.7]""#;
+    let socket =
+        format!(r#"endpoint=unix:{} peer=unix client="mail.client.example[192.0.2.7]""#, rig.path.display());
+    for (line, names) in [("panicked", message), ("hangs", message), ("unknown command 'X'", &socket)] {
+        assert!(log.line(line).contains(names), "{}", log.line(line));
+    }
+}

@@ -5,6 +5,7 @@
 mod answers;
 mod exactness;
 mod garbage;
+mod parsing;
 mod serving;
 mod stages;
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::intake::milter::BindError;
 use crate::intake::milter::config::SocketMode;
 use crate::telemetry::spawn::supervised;
+use crate::testing::not_run;
 
 #[tokio::test]
 async fn a_socket_left_over_is_replaced_and_one_that_is_answered_is_not() {
@@ -87,7 +88,14 @@ fn own_address() -> Option<String> {
 async fn tcp_is_for_this_machine_and_for_those_who_are_named() {
     let agreed = || Some(packet('O', &[0, 0, 0, 6]));
     assert_eq!(tcp_from("127.0.0.1", &[]).await, (agreed(), 0));
-    let Some(own) = own_address() else { return };
+    let Some(own) = own_address() else {
+        let remedy = "give the machine a network, or: ip address add 192.0.2.10/24 dev lo";
+        return not_run(
+            "tcp_is_for_this_machine_and_for_those_who_are_named",
+            "no address but loopback",
+            remedy,
+        );
+    };
     assert_eq!(tcp_from(&own, &[]).await, (None, 1));
     assert_eq!(tcp_from(&own, &["198.51.100.0/24"]).await, (None, 1));
     assert_eq!(tcp_from(&own, &["198.51.100.0/24", &own]).await, (agreed(), 0));
@@ -156,11 +164,41 @@ async fn a_drain_lets_messages_come_to_their_end_and_takes_no_new_ones() {
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let rig = Rig::new().await;
-    let mut stuck = rig.mta().await;
+    let (mut stuck, mut sending, mut judged) = (rig.mta().await, rig.mta().await, rig.mta().await);
     stuck.envelope().await;
-    assert_eq!(rig.running.drain(Duration::from_millis(200)).await.cut, 1);
-    assert!(stuck.is_closed().await);
-    assert_eq!(rig.budget.messages(), 0);
+    sending.envelope().await;
+    judged.envelope().await;
+    judged.content().await;
+    rig.script.next(Act::Hang);
+    judged.send('E', b"").await;
+    eventually(|| rig.script.seen.lock().unwrap().len() == 1).await;
+    let drain = supervised("drain", &rig.metrics, rig.running.drain(Duration::from_millis(200)));
+    // Where nothing were said the MTA's default action would decide, and that may be to accept.
+    assert!(is_tempfail(&judged.receive().await));
+    assert!(judged.is_closed().await);
+    assert!(is_tempfail(&stuck.receive().await));
+    // One that is still sending reads it at its end.
+    sending.content().await;
+    assert!(is_tempfail(&sending.ask('E', b"").await));
+    assert_eq!(drain.await.unwrap().unwrap().cut, 3);
+    assert!(stuck.is_closed().await && sending.is_closed().await);
+    assert_eq!(rig.metrics.milter_errors.with_label_values(&["cut"]).get(), 3);
+    assert_eq!(rig.metrics.milter_connections.get(), 0);
+}
+
+#[tokio::test]
+async fn a_message_judged_in_the_last_moment_of_a_drain_is_answered_as_decided() {
+    let rig = Rig::new().await;
+    let mut judged = rig.mta().await;
+    judged.envelope().await;
+    judged.content().await;
+    rig.script.next(Act::Slow(Duration::from_millis(300)));
+    judged.send('E', b"").await;
+    eventually(|| rig.script.seen.lock().unwrap().len() == 1).await;
+    let drain = supervised("drain", &rig.metrics, rig.running.drain(Duration::from_secs(20)));
+    assert_eq!(judged.receive().await, packet('a', b""));
+    assert_eq!(drain.await.unwrap().unwrap().cut, 0);
+    assert_eq!(rig.script.answered(), [true]);
 }
 
 #[tokio::test]
