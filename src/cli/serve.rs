@@ -13,6 +13,7 @@ pub(super) fn run(path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(workers())
         .thread_name("mailward")
         .build()
         .context("threads cannot be started")?;
@@ -20,4 +21,11 @@ pub(super) fn run(path: Option<&Path>) -> anyhow::Result<ExitCode> {
     // What still runs on the blocking pool has had its time.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Threads for sockets and judging. Half the processors: scanning has threads of its own, the MTA works on
+/// the same machine, and each wake-up of one thread by another costs more than the work of a small mail
+/// (docs/performance.md).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1))
 }

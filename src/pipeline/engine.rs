@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 
 /// Messages up to this size are read on the thread that received them (ADR 9): handing them to
 /// another thread costs more than reading them.
-const READ_IN_PLACE: usize = 16 * 1024;
+const READ_IN_PLACE: usize = 128 * 1024;
 
 /// The daemon name that Postfix' own documents give to services which take mail from users only
 /// (`milter_macro_daemon_name` in master.cf).

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{Config, StoreError};
 use crate::telemetry::Clock;
@@ -92,8 +93,22 @@ fn is_damage(e: &std::io::Error) -> bool {
     matches!(e.kind(), UnexpectedEof | InvalidData | InvalidInput)
 }
 
+/// How long a database that is in use is waited for: sled's own threads let go of the file a moment after
+/// the last handle is dropped, and so does a process that is just ending.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// sled reports a lock held by another as any other I/O error; asked first, it can be told apart.
 fn refuse_if_in_use(dir: &Path) -> Result<(), StoreError> {
+    let begin = Instant::now();
+    loop {
+        match is_free(dir) {
+            Err(StoreError::InUse(_)) if begin.elapsed() < GRACE => std::thread::sleep(GRACE / 60),
+            told => return told,
+        }
+    }
+}
+
+fn is_free(dir: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::Io { dir: dir.to_owned(), action: "opening the data file", source };
     let file = match File::open(dir.join("db")) {
         Ok(file) => file,
