@@ -49,14 +49,15 @@ test: lint
 	@rm -f '$(MAILWARD_NOT_RUN)'
 	$(call say,building the tests; the first time takes some minutes)
 	@$(CARGO) build --quiet --all-targets
+	$(call say,links and examples in the documentation)
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --document-private-items
+	@$(CARGO) test --quiet --doc
 	$(call say,tests of units and of the whole behind a real Postfix)
 ifeq ($(nextest),yes)
 	@$(CARGO) nextest run --no-fail-fast
 else
 	@$(CARGO) test --no-fail-fast
 endif
-	$(call say,examples in the documentation)
-	@$(CARGO) test --quiet --doc
 	@if [ -s '$(MAILWARD_NOT_RUN)' ]; then \
 	  printf '== %s could not run:\n' "$$(wc -l < '$(MAILWARD_NOT_RUN)')"; cat '$(MAILWARD_NOT_RUN)'; fi
 

@@ -45,10 +45,25 @@ pub(super) fn count(n: u64, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Prints a value as indented JSON.
+/// Prints a value as indented JSON in ASCII: what a mail says must not act on the terminal.
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    out(&serde_json::to_string_pretty(value)?);
+    out(&ascii(&serde_json::to_string_pretty(value)?));
     Ok(())
+}
+
+/// JSON text with every character beyond printable ASCII as `\u` escapes; line breaks of the layout stay.
+fn ascii(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || (' '..='~').contains(&c) {
+            plain.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                plain.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    plain
 }
 
 /// Rows under a heading, columns as wide as their widest cell up to `max` characters; the last is
@@ -94,6 +109,14 @@ pub(super) fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_cannot_act_on_a_terminal_and_means_the_same() {
+        let value = serde_json::json!({"subject": "a\u{9b}2J\u{202e}\u{7f}é😀\n"});
+        let shown = ascii(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(shown.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
 
     #[test]
     fn one_is_not_many() {

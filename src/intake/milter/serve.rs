@@ -173,7 +173,7 @@ impl Running {
     }
 
     /// Takes no more connections, closes those without a message, and waits until the others have
-    /// their answer. Those that have none by `deadline`, less the [second](LAST_WORD) that it takes
+    /// their answer. Those that have none by `deadline`, less the second that it takes
     /// to say so, are tempfailed and cut.
     pub async fn drain(self, deadline: Duration) -> Drained {
         self.phase.send_replace(Phase::Draining);
