@@ -23,9 +23,8 @@ pub(super) fn run(path: Option<&Path>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Threads for sockets and judging. Half the processors: scanning has threads of its own, the MTA works on
-/// the same machine, and each wake-up of one thread by another costs more than the work of a small mail
-/// (docs/performance.md).
+/// Threads for sockets and judging. Half the processors: scanning has threads of its own, and the MTA works on
+/// the same machine.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1))
 }
