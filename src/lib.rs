@@ -19,6 +19,7 @@
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 2 | [`audit`] | the journal, its index, search, verify |
 //! | 1 | [`mail`] | header, limits, MIME walk |
+//! | 1 | [`net`] | other servers: addresses, connections, breaker |
 //! | 1 | [`store`] | sled behind typed trees |
 //! | 0 | [`model`] | the vocabulary |
 //! | 0.5 | [`telemetry`] | logs, metrics, clock, tasks |
@@ -31,6 +32,7 @@ pub mod daemon;
 pub mod intake;
 pub mod mail;
 pub mod model;
+pub mod net;
 pub mod pipeline;
 pub mod policy;
 pub mod quarantine;

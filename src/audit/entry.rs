@@ -39,6 +39,18 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
+    /// Somebody changed something, or was not let in.
+    Admin {
+        /// What.
+        what: AdminEvent,
+        /// By whom: `admin socket`, or the name of a token.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// More about it, for people.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
     /// The daemon started.
     Started {
         /// Its version.
@@ -86,14 +98,59 @@ pub enum Entry {
     },
 }
 
+/// What an admin, or somebody who is none, did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdminEvent {
+    /// An entry was put on a list, or changed.
+    ListAdded,
+    /// An entry was taken off a list.
+    ListRemoved,
+    /// Many entries at once.
+    ListImported,
+    /// An entry's time was over.
+    ListExpired,
+    /// A token for the TCP door was made.
+    TokenCreated,
+    /// A token was withdrawn.
+    TokenRevoked,
+    /// Somebody without a good token, or without the role for it, was refused.
+    AccessRefused,
+    /// rspamd was taught.
+    Learned,
+}
+
+impl AdminEvent {
+    /// The word for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ListAdded => "list-added",
+            Self::ListRemoved => "list-removed",
+            Self::ListImported => "list-imported",
+            Self::ListExpired => "list-expired",
+            Self::TokenCreated => "token-created",
+            Self::TokenRevoked => "token-revoked",
+            Self::AccessRefused => "access-refused",
+            Self::Learned => "learned",
+        }
+    }
+}
+
 /// What happened to a message in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuarantineEvent {
     /// The sender tried again and the same entry took it.
     Repeated,
-    /// Delivered to those it was held for.
+    /// About to be delivered to one of those it was held for.
+    Releasing,
+    /// Delivered to one of those it was held for.
     Released,
+    /// It could not be delivered and is still held.
+    ReleaseFailed,
+    /// Nobody can say whether it was delivered.
+    ReleaseUncertain,
     /// Removed by a person.
     Deleted,
     /// Removed by retention.
@@ -108,7 +165,10 @@ impl QuarantineEvent {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Repeated => "repeated",
+            Self::Releasing => "releasing",
             Self::Released => "released",
+            Self::ReleaseFailed => "release-failed",
+            Self::ReleaseUncertain => "release-uncertain",
             Self::Deleted => "deleted",
             Self::Expired => "expired",
             Self::Rescanned => "rescanned",
@@ -123,6 +183,7 @@ impl Entry {
         match self {
             Self::Judged(record) => record.time,
             Self::Answered { time, .. }
+            | Self::Admin { time, .. }
             | Self::Quarantine { time, .. }
             | Self::Started { time, .. }
             | Self::Stopped { time }
@@ -138,7 +199,8 @@ impl Entry {
         match self {
             Self::Judged(record) => Some(record.id),
             Self::Answered { id, .. } | Self::Quarantine { id, .. } => Some(*id),
-            Self::Started { .. }
+            Self::Admin { .. }
+            | Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Torn { .. }
             | Self::Gap { .. }

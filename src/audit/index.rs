@@ -400,7 +400,8 @@ impl Item {
             Entry::Judged(record) => Self::Judged(Box::new(Row::of(record))),
             Entry::Answered { id, reached, .. } => Self::Answered { id: *id, reached: *reached },
             Entry::Quarantine { id, .. } => Self::Event { id: *id },
-            Entry::Started { .. }
+            Entry::Admin { .. }
+            | Entry::Started { .. }
             | Entry::Stopped { .. }
             | Entry::Torn { .. }
             | Entry::Gap { .. }

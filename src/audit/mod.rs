@@ -72,7 +72,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Entry, QuarantineEvent};
+pub use entry::{AdminEvent, Entry, QuarantineEvent};
 pub use expire::Expiry;
 pub use export::Format;
 pub use files::{Day, Position};
@@ -80,7 +80,7 @@ pub use line::LineHash;
 pub use lookup::Explained;
 pub use pseudonym::{KeyError, Pseudonyms};
 pub use query::{Listing, Query};
-pub use record::{AddedHeader, MessageFacts, PlanSummary, Record, SharedVerdict};
+pub use record::{AddedHeader, MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
 pub use row::Row;
 pub use verify::{Problem, VerifyReport, verify_dir};
 

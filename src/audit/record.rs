@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, Answer, Attachment, Category, Coverage, Direction, Disposition, Envelope, Finding, MailId, Plan,
-    Scanner, Score, Session, Timestamp, Verdict, part::NotInspected,
+    Action, Advice, Answer, Attachment, Category, Coverage, Direction, Disposition, Envelope, Finding,
+    ListHits, MailId, Plan, Scanner, Score, Session, Timestamp, Verdict, part::NotInspected,
 };
 
 /// One judged message.
@@ -22,6 +22,9 @@ pub struct Record {
     /// Which way it went.
     #[serde(default)]
     pub direction: Direction,
+    /// At which command it was decided.
+    #[serde(default, skip_serializing_if = "Stage::is_end")]
+    pub stage: Stage,
     /// Who sent it.
     #[serde(default)]
     pub session: Session,
@@ -46,6 +49,15 @@ pub struct Record {
     /// The evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// What rspamd would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Advice>,
+    /// Entries of the admin's lists that matched.
+    #[serde(default, skip_serializing_if = "ListHits::is_empty")]
+    pub lists: ListHits,
+    /// The quarantine entry of which this message is a released copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<MailId>,
     /// The judgement, once for all recipients who share it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<SharedVerdict>,
@@ -66,6 +78,26 @@ pub struct Record {
     /// What was left out of this record because it was too long, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+}
+
+/// The SMTP command that a decision answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// MAIL: the sender was refused, nothing else is known.
+    Mail,
+    /// RCPT: the envelope names the recipient that was refused first; there may be more.
+    Rcpt,
+    /// The end of the message.
+    #[default]
+    End,
+}
+
+impl Stage {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    const fn is_end(&self) -> bool {
+        matches!(self, Self::End)
+    }
 }
 
 /// A message from the outside.

@@ -14,7 +14,9 @@ use super::story;
 use crate::config::Config;
 use crate::daemon;
 use crate::mail;
-use crate::model::{Client, ClientAddr, Envelope, Message, Recipient, ReversePath, Session, causes};
+use crate::model::{
+    Client, ClientAddr, Envelope, ListHits, Message, Recipient, ReversePath, Session, causes,
+};
 use crate::pipeline::engine::{Engine, Subject};
 use crate::pipeline::record;
 use crate::telemetry::{Clock, Metrics};
@@ -95,8 +97,17 @@ async fn judge(
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
     let session = Arc::new(session(arguments));
     let direction = engine.direction(&session);
-    let subject =
-        Subject { id, session, envelope: envelope(arguments), message, fault: None, direction, share: None };
+    let subject = Subject {
+        id,
+        session,
+        envelope: envelope(arguments),
+        message,
+        fault: None,
+        direction,
+        lists: ListHits::default(),
+        released: None,
+        share: None,
+    };
     let looked = engine.look(subject).await;
     let judged = engine.judge(&looked, 0);
     Ok(record::of(id, clock.now(), &looked, &judged, None, engine))

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Url;
 use super::secret::Secret;
 use crate::model::{ByteSize, Span};
+use crate::net::address::Url;
 
 /// One feed. `format` and `url` must be given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -19,15 +19,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use address::{DnsServer, HttpServer, Listen, Server, Url};
+pub use crate::model::SecretText;
+pub use crate::net::address::{DnsServer, HttpServer, Listen, Server, Url};
 pub use authserv::AuthservId;
 pub use feed::{Feed, Format};
 pub use problem::{ConfigErrors, Level, Problem};
-pub use scanners::{AuthScanner, Clamd, Mime, OnFailure, Rspamd, Scanners, Terms, Urls};
-pub use secret::{Secret, SecretError, SecretText};
+pub use scanners::{AuthScanner, Clamd, Mime, Rspamd, Scanners, Terms, Urls, Worth};
+pub use secret::{Secret, SecretError};
 pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
 
-mod address;
 mod authserv;
 mod check;
 mod cidr;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{HttpServer, Server, Url};
 use super::secret::Secret;
 use crate::model::{ByteSize, Scanner, Span};
-pub use crate::policy::OnFailure;
+use crate::net::address::{HttpServer, Server, Url};
+pub use crate::policy::Worth;
 
 /// What every scanner takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Terms {
     /// How long it may take for one message.
     pub timeout: Span,
     /// What it is worth when it could not look.
-    pub on_failure: OnFailure,
+    pub on_failure: Worth,
 }
 
 /// `[scanner]`: a table for each scanner. One that is absent is off; MIME and YARA are on.
@@ -73,11 +73,11 @@ macro_rules! scanner {
             /// How long it may take for one message.
             pub timeout: Span,
             /// What it is worth when it could not look.
-            pub on_failure: OnFailure,
+            pub on_failure: Worth,
         }
         impl Default for $name {
             fn default() -> Self {
-                Self { enabled: true, $($key: $default,)* timeout: $timeout, on_failure: OnFailure::$on_failure }
+                Self { enabled: true, $($key: $default,)* timeout: $timeout, on_failure: Worth::$on_failure }
             }
         }
         impl $name {

@@ -12,6 +12,7 @@ use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::source::cause;
+use crate::model::SecretText;
 
 /// Where a secret is: `{ file = "/path" }`, `{ env = "NAME" }` or `{ credential = "name" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,24 +24,6 @@ pub enum Secret {
     Env(String),
     /// A file under `$CREDENTIALS_DIRECTORY`, see `LoadCredential=` in systemd.exec(5).
     Credential(String),
-}
-
-/// A secret's text. Not shown by `Debug`, and neither `Display` nor `Serialize`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(String);
-
-impl SecretText {
-    /// The text itself; for the wire alone.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(…)")
-    }
 }
 
 /// Why a secret cannot be had.
@@ -85,7 +68,7 @@ impl Secret {
         if text.is_empty() || text.contains(['\r', '\n', '\0']) {
             return Err(SecretError::Unusable(self.to_string()));
         }
-        Ok(SecretText(text.to_owned()))
+        Ok(SecretText::new(text))
     }
 
     /// What an admin should know before mail flows. The error stops the start; the sentence in `Ok`

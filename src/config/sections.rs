@@ -3,10 +3,10 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::address::{DnsServer, Listen, Server};
 use super::authserv::AuthservId;
 use super::cidr;
 use crate::model::{ByteSize, Span};
+use crate::net::address::{DnsServer, Listen, Server};
 
 /// `[network]`: whose mail is whose.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

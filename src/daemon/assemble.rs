@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::Scanner;
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
-use crate::policy::{OnFailure, Policy};
+use crate::policy::{Policy, Worth};
 use crate::scan::absent::Absent;
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
@@ -43,8 +43,8 @@ pub(super) fn engine(
         DaemonError::Policy(errors.iter().map(|e| format!("policy.{e}")).collect::<Vec<_>>().join("\n"))
     })?;
     let mut scanners = Vec::new();
-    let mut on_failure: BTreeMap<Scanner, OnFailure> = BTreeMap::new();
-    let mut ask = |scan: Arc<dyn crate::scan::Scan>, timeout: Duration, failure: OnFailure| {
+    let mut on_failure: BTreeMap<Scanner, Worth> = BTreeMap::new();
+    let mut ask = |scan: Arc<dyn crate::scan::Scan>, timeout: Duration, failure: Worth| {
         on_failure.insert(scan.scanner(), failure);
         scanners.push(Asked { scan, timeout });
     };

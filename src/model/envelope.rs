@@ -74,16 +74,39 @@ impl Recipient {
     }
 }
 
+/// What a record begins with where the argument is no UTF-8 and stands in hexadecimal digits. Also used
+/// where an argument begins like this by itself, so that the text always says which it is.
+const HEX: &str = "hex:";
+
+impl Recipient {
+    /// The argument as text that gives every byte back: itself, or `hex:` and its bytes where it is no
+    /// UTF-8.
+    #[must_use]
+    pub fn to_record(&self) -> String {
+        match std::str::from_utf8(&self.argument) {
+            Ok(text) if !text.starts_with(HEX) => text.to_owned(),
+            _ => format!("{HEX}{}", data_encoding::HEXLOWER.encode(&self.argument)),
+        }
+    }
+
+    /// From [`Self::to_record`].
+    #[must_use]
+    pub fn from_record(text: &str) -> Self {
+        let bytes =
+            text.strip_prefix(HEX).and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+        Self::new(bytes.unwrap_or_else(|| text.as_bytes().to_vec()))
+    }
+}
+
 impl Serialize for Recipient {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        // An argument that is not UTF-8 loses its odd bytes in records; the wire never goes through here.
-        s.serialize_str(&String::from_utf8_lossy(&self.argument))
+        s.serialize_str(&self.to_record())
     }
 }
 
 impl<'de> Deserialize<'de> for Recipient {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(Self::new(String::deserialize(d)?))
+        Ok(Self::from_record(&String::deserialize(d)?))
     }
 }
 
@@ -98,5 +121,16 @@ mod tests {
         assert_eq!(r.address(), "\"a b\"@Example.ORG");
         assert_eq!(r.domain().as_deref(), Some("example.org"));
         assert!(ReversePath(Recipient::new(*b"<>")).is_null());
+    }
+    #[test]
+    fn a_record_gives_every_byte_of_a_path_back() {
+        for argument in [&b"<a@x>"[..], b"<\xff\xfe@x>", b"hex:00", b"", "<é@x>".as_bytes(), b"hex:zz"] {
+            let path = Recipient::new(argument);
+            let json = serde_json::to_string(&path).unwrap();
+            assert_eq!(serde_json::from_str::<Recipient>(&json).unwrap(), path, "{json}");
+        }
+        assert_eq!(Recipient::new(*b"<\xff@x>").to_record(), "hex:3cff40783e");
+        // As it was written before there was such a form.
+        assert_eq!(Recipient::from_record("hex:zz"), Recipient::new(*b"hex:zz"));
     }
 }

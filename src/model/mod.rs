@@ -8,19 +8,23 @@
 //! panics.
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
-//! what was seen [`finding`], how each scanner ended [`outcome`], what was decided [`verdict`], what
+//! what was seen [`finding`], how each scanner ended [`outcome`], what the
+//! admin's lists say [`list`], what another filter would do [`advice`], what was decided [`verdict`], what
 //! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
 //! [`causes()`].
 
 pub mod action;
+pub mod advice;
 mod causes;
 pub mod envelope;
 pub mod finding;
 pub mod id;
+pub mod list;
 pub mod message;
 pub mod outcome;
 pub mod part;
 pub mod reply;
+pub mod secret;
 pub mod session;
 pub mod size;
 mod socket_mode;
@@ -33,14 +37,17 @@ pub mod verdict;
 mod properties;
 
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
+pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
 pub use causes::causes;
 pub use envelope::{Envelope, Recipient, ReversePath};
 pub use finding::{Category, Finding, Scanner, Score, Severity};
 pub use id::MailId;
+pub use list::{List, ListHit, ListHits, Matched};
 pub use message::{Field, Message};
 pub use outcome::{Coverage, Failure, Outcome, Skip};
 pub use part::{Attachment, Part, Parts};
 pub use reply::SmtpReply;
+pub use secret::SecretText;
 pub use session::{Client, ClientAddr, Direction, Session};
 pub use size::ByteSize;
 pub use socket_mode::SocketMode;

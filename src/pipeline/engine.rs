@@ -11,10 +11,10 @@ use super::budget::Share;
 use super::transaction::{Fault, MAX_FIELDS};
 use crate::mail;
 use crate::model::{
-    Attachment, ByteSize, Direction, Envelope, MailId, Message, Parts, Plan, Scanner, Session, Verdict,
-    part::NotInspected,
+    Attachment, ByteSize, Coverage, Direction, Envelope, ListHits, MailId, Message, Outcome, Parts, Plan,
+    Scanner, Session, Skip, Verdict, part::NotInspected,
 };
-use crate::policy::{self, Facts, OnFailure, Policy};
+use crate::policy::{self, Facts, Policy, Worth};
 use crate::scan::ScanInput;
 use crate::scan::run::{self, Asked, Seen};
 use crate::telemetry::Metrics;
@@ -50,7 +50,7 @@ pub struct Settings {
     /// Clients whose mail is outbound.
     pub own: Vec<IpNet>,
     /// What it is worth that a scanner failed.
-    pub on_failure: BTreeMap<Scanner, OnFailure>,
+    pub on_failure: BTreeMap<Scanner, Worth>,
     /// The name under which our Authentication-Results are trusted.
     pub authserv_id: Option<String>,
     /// Stands for this configuration in audit records.
@@ -72,6 +72,11 @@ pub struct Subject {
     pub fault: Option<Fault>,
     /// Which way it goes.
     pub direction: Direction,
+    /// What the admin's lists say of its client and sender.
+    pub lists: ListHits,
+    /// The quarantine entry of which this is a released copy: a person has judged it already, so no
+    /// scanner is asked.
+    pub released: Option<MailId>,
     /// What it holds of the process's memory.
     pub share: Option<Share>,
 }
@@ -83,6 +88,10 @@ pub struct Looked {
     pub input: Arc<ScanInput>,
     /// What scanners saw.
     pub seen: Seen,
+    /// What the admin's lists say.
+    pub lists: ListHits,
+    /// The quarantine entry of which this is a released copy.
+    pub released: Option<MailId>,
     /// Why it is not here whole.
     pub fault: Option<Fault>,
     /// Which way it goes.
@@ -146,7 +155,8 @@ impl Engine {
     /// Reads the message and asks all scanners.
     pub async fn look(&self, subject: Subject) -> Looked {
         let deadline = Instant::now() + self.settings.deadline;
-        let Subject { id, session, envelope, mut message, mut fault, direction, mut share } = subject;
+        let Subject { id, session, envelope, mut message, mut fault, direction, lists, released, mut share } =
+            subject;
         // Decoded, it takes about as much again.
         if fault.is_none() && share.as_mut().is_some_and(|share| share.take(message.raw().len()).is_err()) {
             fault = Some(Fault::NoMemory);
@@ -158,10 +168,13 @@ impl Engine {
         let seen = if fault.is_some() {
             // There is nothing to look at; the fault itself is judged.
             Seen::default()
+        } else if released.is_some() {
+            let decided = |asked: &Asked| (asked.scan.scanner(), Outcome::Skipped(Skip::Decided));
+            Seen { coverage: Coverage(self.scanners.iter().map(decided).collect()), ..Seen::default() }
         } else {
             run::run(&self.scanners, &input, deadline, &self.metrics).await
         };
-        Looked { input, seen, fault, direction }
+        Looked { input, seen, lists, released, fault, direction }
     }
 
     async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {

@@ -7,7 +7,7 @@
 //! **Failures.** Whatever goes wrong inside ends in a tempfail decision and a log line, never in a
 //! lost message.
 
-use crate::model::{MailId, Plan};
+use crate::model::{Envelope, MailId, Plan, Recipient, Session, SmtpReply};
 use crate::scan::BoxFuture;
 
 pub mod budget;
@@ -40,6 +40,23 @@ pub trait Judge: Send + Sync {
     /// Judges one message and does what must be done before the answer. Does not fail: an error
     /// inside is a tempfail decision.
     fn judge(&self, received: Received) -> BoxFuture<'_, Decision>;
+
+    /// The answer at MAIL, where the sender is refused before anything is sent. Asked when it is known
+    /// who is logged in. Must not block. Refuses nobody unless a judge says otherwise.
+    fn sender(&self, _session: &Session, _envelope: &Envelope) -> Option<SmtpReply> {
+        None
+    }
+
+    /// The answer at RCPT, where this recipient is refused before anything is sent. `envelope` holds
+    /// those who were taken so far. Must not block. Refuses nobody unless a judge says otherwise.
+    fn recipient(
+        &self,
+        _session: &Session,
+        _envelope: &Envelope,
+        _recipient: &Recipient,
+    ) -> Option<SmtpReply> {
+        None
+    }
 
     /// Records whether the answer reached the MTA (`answered` or `answer-lost`).
     fn answered(&self, id: MailId, reached: bool);

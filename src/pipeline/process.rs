@@ -70,7 +70,17 @@ impl Process {
             return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
         let direction = self.engine.direction(&session);
-        let subject = Subject { id, session, envelope, message, fault, direction, share: Some(share) };
+        let subject = Subject {
+            id,
+            session,
+            envelope,
+            message,
+            fault,
+            direction,
+            lists: crate::model::ListHits::default(),
+            released: None,
+            share: Some(share),
+        };
         let looked = Arc::new(self.engine.look(subject).await);
         if looked.fault == Some(Fault::NoMemory) {
             self.shared.metrics.overload.with_label_values(&[Short::Bytes.label()]).inc();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::engine::{Engine, Judged, Looked};
-use crate::audit::{MessageFacts, PlanSummary, Record, SharedVerdict};
+use crate::audit::{MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
 use crate::mail;
 use crate::model::{MailId, Scanner, Timestamp};
 use crate::quarantine::Stored;
@@ -24,6 +24,7 @@ pub fn of(
         id,
         time,
         direction: looked.direction,
+        stage: Stage::End,
         session: (*input.session).clone(),
         envelope: input.envelope.clone(),
         message: MessageFacts {
@@ -38,6 +39,9 @@ pub fn of(
         coverage: looked.seen.coverage.clone(),
         elapsed_ms: looked.seen.took.iter().map(|(scanner, took)| (*scanner, millis(*took))).collect(),
         findings: looked.seen.findings.clone(),
+        advice: looked.seen.advice.clone(),
+        lists: looked.lists.clone(),
+        released: looked.released,
         verdicts: SharedVerdict::group(&judged.verdicts),
         plan: PlanSummary::from(&judged.plan),
         quarantine: held.map(|stored| stored.id),

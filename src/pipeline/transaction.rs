@@ -78,6 +78,12 @@ impl Transaction {
         }
     }
 
+    /// Who sends it.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The envelope so far.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {

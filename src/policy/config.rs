@@ -23,7 +23,7 @@ pub struct Config {
     /// What it is worth that a scanner left a message out because of its size, or looked at it with
     /// a part of its rules: `ignore`, `tag`, `tempfail`, `quarantine` or `reject`. It is always
     /// recorded and shown in `X-Mailward-Coverage`.
-    pub on_skipped: OnFailure,
+    pub on_skipped: Worth,
     /// The scores at which mail coming in is marked, held and refused.
     pub score: Thresholds,
     /// What happens to mail for a finding alone, whatever the score.
@@ -59,7 +59,7 @@ pub struct Dispositions {
 /// What it is worth that a scanner could not look: `on_failure` of each `[scanner.…]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnFailure {
+pub enum Worth {
     /// Recorded only.
     Ignore,
     /// The mail is delivered with headers that say so.
@@ -80,7 +80,7 @@ pub struct Policy {
     pub(super) quarantine: Points,
     pub(super) reject: Points,
     pub(super) disposition: Dispositions,
-    pub(super) on_skipped: OnFailure,
+    pub(super) on_skipped: Worth,
     pub(super) repeat_limit: u32,
     pub(super) postmaster: String,
     pub(super) subject_prefix: Option<String>,
@@ -243,7 +243,7 @@ fn check_text(key: &'static str, given: Option<&str>, max: usize, errors: &mut V
     }
 }
 
-impl OnFailure {
+impl Worth {
     /// What a failure of `scanner` is worth where the configuration does not say: evidence that
     /// nothing else replaces puts mail off, what could not be decoded is held, look-ups are optional.
     #[must_use]
@@ -286,7 +286,7 @@ impl Default for Config {
             postmaster: None,
             subject_prefix: None,
             repeat_limit: 3,
-            on_skipped: OnFailure::Ignore,
+            on_skipped: Worth::Ignore,
             score: Thresholds::default(),
             disposition: Dispositions::default(),
         }

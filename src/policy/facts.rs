@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::OnFailure;
+use super::Worth;
 use crate::model::{ByteSize, Coverage, Direction, Envelope, Finding, MailId, Scanner, Session};
 
 /// All that a judgement may look at.
@@ -20,8 +20,8 @@ pub struct Facts<'a> {
     pub coverage: &'a Coverage,
     /// What was found, in any order.
     pub findings: &'a [Finding],
-    /// What it is worth that a scanner failed; [`OnFailure::default_for`] where a scanner is not named.
-    pub on_failure: &'a BTreeMap<Scanner, OnFailure>,
+    /// What it is worth that a scanner failed; [`Worth::default_for`] where a scanner is not named.
+    pub on_failure: &'a BTreeMap<Scanner, Worth>,
     /// How often this very message was put off before because of the same failure.
     pub failures: u32,
     /// The raw value of the first Subject field: everything after the colon, folds kept. `None` if

@@ -48,7 +48,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Dispositions, OnFailure, Policy, PolicyError, Thresholds};
+pub use config::{Config, Dispositions, Policy, PolicyError, Thresholds, Worth};
 pub use decide::{decide, judge};
 pub use explain::{Story, render};
 pub use facts::{Facts, Fault};

@@ -1,7 +1,7 @@
 //! The shipped rules, in their order. Each looks and says what it saw and what it asks for.
 
 use super::evidence::{Evidence, Points, describe, symbol};
-use super::{Facts, Fault, OnFailure, Policy};
+use super::{Facts, Fault, Policy, Worth};
 use crate::model::{Category, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text};
 
 /// The names of the rules as verdicts, records and metrics carry them.
@@ -218,10 +218,10 @@ fn incomplete(view: &View<'_>, _: &Standing) -> Sight {
 }
 
 /// What a gap is worth, and the key that says so.
-fn worth(view: &View<'_>, scanner: Scanner, outcome: &Outcome) -> (&'static str, OnFailure) {
+fn worth(view: &View<'_>, scanner: Scanner, outcome: &Outcome) -> (&'static str, Worth) {
     if outcome.is_failure() {
         let set = view.facts.on_failure.get(&scanner).copied();
-        ("on_failure", set.unwrap_or_else(|| OnFailure::default_for(scanner)))
+        ("on_failure", set.unwrap_or_else(|| Worth::default_for(scanner)))
     } else {
         ("on_skipped", view.policy.on_skipped)
     }

@@ -82,7 +82,7 @@ pub struct Meta {
     pub session: Session,
     /// The envelope with the diverted recipients alone.
     pub envelope: Envelope,
-    /// What became of the copy of each diverted recipient, by the argument of its RCPT.
+    /// What became of the copy of each diverted recipient, by [`Recipient::to_record`].
     pub recipients: BTreeMap<String, State>,
     /// How often it was sent.
     pub attempts: Attempts,
@@ -213,7 +213,7 @@ impl Attempts {
 }
 
 fn argument(recipient: &Recipient) -> String {
-    String::from_utf8_lossy(recipient.argument()).into_owned()
+    recipient.to_record()
 }
 
 fn bounded(finding: &Finding) -> Finding {

@@ -17,7 +17,8 @@ impl Scan for Absent {
     }
 
     fn scan(&self, _input: Arc<ScanInput>, _deadline: Instant) -> BoxFuture<'_, Report> {
-        let report = Report { outcome: Outcome::Skipped(Skip::Unavailable), findings: Vec::new() };
+        let report =
+            Report { outcome: Outcome::Skipped(Skip::Unavailable), findings: Vec::new(), advice: None };
         Box::pin(std::future::ready(report))
     }
 

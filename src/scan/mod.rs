@@ -17,7 +17,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::{Attachment, Envelope, Finding, MailId, Message, Outcome, Parts, Scanner, Session};
+use crate::model::{
+    Advice, Attachment, Envelope, Finding, MailId, Message, Outcome, Parts, Scanner, Session,
+};
 
 /// What every scanner is given: the message as it came, and what was read from it once.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// What it found; may hold something even if the scanner did not get to the end.
     pub findings: Vec<Finding>,
+    /// What it would do with the message, if it is a filter of its own.
+    pub advice: Option<Advice>,
 }
 
 /// Whether a scanner works as it is configured.

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::{Report, Scan, ScanInput};
-use crate::model::{Coverage, Finding, Outcome, Scanner};
+use crate::model::{Advice, Coverage, Finding, Outcome, Scanner};
 use crate::telemetry::Metrics;
 use crate::telemetry::spawn::panic_text;
 
@@ -40,6 +40,8 @@ pub struct Seen {
     pub took: BTreeMap<Scanner, Duration>,
     /// Everything that was found, sorted by scanner, then symbol.
     pub findings: Vec<Finding>,
+    /// What rspamd would do.
+    pub advice: Option<Advice>,
 }
 
 /// Asks every scanner and waits until each has ended or its time is over. The result does not depend
@@ -54,6 +56,7 @@ pub async fn run(asked: &[Asked], input: &Arc<ScanInput>, deadline: Instant, met
         seen.coverage.0.insert(scanner, report.outcome);
         seen.took.insert(scanner, took);
         seen.findings.extend(report.findings);
+        seen.advice = seen.advice.or(report.advice);
     }
     seen.findings
         .sort_by(|a, b| (a.scanner, &a.symbol, &a.location).cmp(&(b.scanner, &b.symbol, &b.location)));
@@ -74,11 +77,13 @@ async fn one(asked: &Asked, input: Arc<ScanInput>, deadline: Instant) -> (Report
             Report {
                 outcome: Outcome::failed("panic", format!("the scanner panicked: {cause}")),
                 findings: Vec::new(),
+                advice: None,
             }
         }
         Err(_) => Report {
             outcome: Outcome::TimedOut(until.saturating_duration_since(started)),
             findings: Vec::new(),
+            advice: None,
         },
     };
     (report, started.elapsed())
@@ -117,7 +122,9 @@ mod tests {
             share: None,
         });
         let all = [
-            asked(Scanner::Yara, || Box::pin(async { Report { outcome: Outcome::Clean, findings: vec![] } })),
+            asked(Scanner::Yara, || {
+                Box::pin(async { Report { outcome: Outcome::Clean, findings: vec![], advice: None } })
+            }),
             asked(Scanner::Clamd, || Box::pin(std::future::pending())),
             asked(Scanner::Rspamd, || Box::pin(async { panic!("oh") })),
             asked(Scanner::Urls, || panic!("at once")),

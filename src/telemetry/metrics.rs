@@ -78,6 +78,20 @@ metrics! {
     scanner_seconds: HistogramVec = "mailward_scanner_seconds" ["scanner"] in SECONDS;
     /// 1 while a scanner works as configured, 0 while it is degraded.
     scanner_up: IntGaugeVec = "mailward_scanner_up" ["scanner"];
+    /// 1 while a remote service that kept failing is left alone.
+    breaker_open: IntGaugeVec = "mailward_breaker_open" ["remote"];
+    /// How often a remote service was left alone because it kept failing.
+    breaker_opened: IntCounterVec = "mailward_breaker_opened_total" ["remote"];
+    /// Entries on the admin's lists.
+    list_entries: IntGaugeVec = "mailward_list_entries" ["list"];
+    /// Messages and transactions that an entry of a list matched, by what of them it matched.
+    list_hits: IntCounterVec = "mailward_list_hits_total" ["list", "on"];
+    /// Recipients and senders refused before the message was sent, by SMTP command.
+    early_refusals: IntCounterVec = "mailward_early_refusals_total" ["command"];
+    /// Copies taken out of quarantine to be delivered, by how that ended.
+    releases: IntCounterVec = "mailward_releases_total" ["result"];
+    /// Messages that rspamd was taught, by class and how that ended.
+    learned: IntCounterVec = "mailward_learned_total" ["class", "result"];
     /// Milter connections open now.
     milter_connections: IntGauge = "mailward_milter_connections";
     /// Milter sessions that ended badly, by kind of error.

@@ -113,6 +113,7 @@ fn record(id: MailId) -> Record {
         id,
         time: Timestamp::from_millis(id.unix_millis()),
         direction: Direction::Inbound,
+        stage: Stage::End,
         session: Session {
             client: Client {
                 name: "mail.sender.example".into(),
@@ -158,6 +159,9 @@ fn record(id: MailId) -> Record {
             text: "a link shows one host and leads to another".into(),
             location: Some("part 2".into()),
         }],
+        advice: None,
+        lists: ListHits::default(),
+        released: None,
         verdicts: vec![SharedVerdict { recipients: vec![0, 1], verdict }],
         plan: PlanSummary {
             answer: Answer::Accept,

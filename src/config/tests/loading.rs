@@ -86,11 +86,11 @@ fn values_reach_their_fields() {
     assert_eq!(config.lmtp.map(|l| l.reject), Some(LmtpReject::Reply));
     assert_eq!(config.feed["urlhaus"].format, Format::UrlhausJson);
     use crate::model::{Scanner, Span};
-    let clamd = Terms { timeout: Span::seconds(20), on_failure: OnFailure::Reject };
+    let clamd = Terms { timeout: Span::seconds(20), on_failure: Worth::Reject };
     assert_eq!(config.scanner.terms(Scanner::Clamd), Some(clamd));
     assert_eq!(config.scanner.terms(Scanner::Rspamd), None, "enabled = false turns it off");
     assert_eq!(config.scanner.terms(Scanner::Urls), None, "absent is off");
-    let mime = Terms { timeout: Span::seconds(20), on_failure: OnFailure::Quarantine };
+    let mime = Terms { timeout: Span::seconds(20), on_failure: Worth::Quarantine };
     assert_eq!(config.scanner.terms(Scanner::Mime), Some(mime), "absent is on");
 }
 

@@ -206,8 +206,9 @@ impl Dialogue {
             share,
             self.snapshot.max_message,
         );
+        let early = self.snapshot.judge.sender(transaction.session(), transaction.envelope());
         self.message = Some(Incoming { stage: Stage::Envelope, transaction: Some(transaction) });
-        Step::Reply(Reply::Continue)
+        Step::Reply(early.map_or(Reply::Continue, |refusal| reply_code(&refusal)))
     }
 
     fn rcpt(&mut self, payload: &[u8]) -> Step {
@@ -222,8 +223,16 @@ impl Dialogue {
         // We do not ask for recipients that the MTA refuses. An MTA that sends them all the same
         // marks them so.
         let refused = self.connection.macros.rcpt_refused;
+        let judge = Arc::clone(&self.snapshot.judge);
         let Some(transaction) = self.transaction('R', Stage::Envelope) else { return tempfail_unreadable() };
-        if refused || transaction.recipient(Recipient::new(path)).is_ok() {
+        if refused {
+            return Step::Reply(Reply::Continue);
+        }
+        let recipient = Recipient::new(path);
+        if let Some(refusal) = judge.recipient(transaction.session(), transaction.envelope(), &recipient) {
+            return Step::Reply(reply_code(&refusal));
+        }
+        if transaction.recipient(recipient).is_ok() {
             return Step::Reply(Reply::Continue);
         }
         self.shared.service.metrics.overload.with_label_values(&["recipients"]).inc();

@@ -50,7 +50,7 @@ fn cases() -> Vec<(&'static str, Case)> {
         (name::SUSPICIOUS, Case::found(vec![finding("HIDDEN_TEXT", Suspicious, Medium, 1.0)])),
         (name::OUTBOUND, {
             let mut case = Case::gap(Scanner::Clamd, timeout()).outbound();
-            case.on_failure.insert(Scanner::Clamd, OnFailure::Tag);
+            case.on_failure.insert(Scanner::Clamd, Worth::Tag);
             case.findings.push(spam(16.0));
             case
         }),

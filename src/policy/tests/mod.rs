@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Facts, Fault, OnFailure, Policy};
+use super::{Facts, Fault, Policy, Worth};
 use crate::model::{
     Category, Coverage, Direction, Envelope, Finding, MailId, Outcome, Plan, Recipient, ReversePath, Scanner,
     Score, Session, Severity, Skip, Verdict,
@@ -23,7 +23,7 @@ struct Case {
     envelope: Envelope,
     coverage: Coverage,
     findings: Vec<Finding>,
-    on_failure: BTreeMap<Scanner, OnFailure>,
+    on_failure: BTreeMap<Scanner, Worth>,
     failures: u32,
     subject: Option<Vec<u8>>,
     fault: Option<Fault>,

@@ -75,7 +75,7 @@ fn replies_say_why_and_do_not_help_who_tries_until_it_fits() {
     };
     let spam = Case::found(vec![finding("SPAM_WORDS", Category::Spam, Severity::Low, 16.0)]);
     let mut closed = Case::gap(Scanner::Yara, timeout());
-    closed.on_failure.insert(Scanner::Yara, OnFailure::Reject);
+    closed.on_failure.insert(Scanner::Yara, Worth::Reject);
     let faulty = |fault| Case { fault: Some(fault), ..Case::default() };
     let large = Fault::TooLarge(ByteSize(50_000_000));
     let told = [
@@ -229,7 +229,7 @@ fn tagged_mail_says_so_in_the_fields_that_filters_know() {
 #[test]
 fn odd_or_uninspected_mail_is_marked_but_not_flagged_as_spam_or_free_of_viruses() {
     let mut case = Case::gap(Scanner::Clamd, timeout());
-    case.on_failure.insert(Scanner::Clamd, OnFailure::Tag);
+    case.on_failure.insert(Scanner::Clamd, Worth::Tag);
     let fields = inserted(&case.decide_and_plan().actions);
     let lines: Vec<_> = fields.iter().skip(4).map(|(n, v)| format!("{n}: {v}")).collect();
     assert_eq!(

@@ -20,8 +20,8 @@ fn scanner() -> impl Strategy<Value = Scanner> {
     proptest::sample::select(&Scanner::ALL[..])
 }
 
-fn on_failure() -> impl Strategy<Value = OnFailure> {
-    use OnFailure::{Ignore, Quarantine, Reject, Tag, Tempfail};
+fn on_failure() -> impl Strategy<Value = Worth> {
+    use Worth::{Ignore, Quarantine, Reject, Tag, Tempfail};
     proptest::sample::select(&[Ignore, Tag, Tempfail, Quarantine, Reject][..])
 }
 

@@ -80,11 +80,11 @@ fn each_on_failure_is_done_and_the_strictest_of_them_wins() {
         case.on_failure = [(Scanner::Clamd, clamd), (Scanner::Urls, urls)].into();
         case.verdict().disposition
     };
-    assert_eq!(with(OnFailure::Ignore, OnFailure::Ignore), Disposition::Accept);
-    assert_eq!(with(OnFailure::Ignore, OnFailure::Tag), Disposition::Tag);
-    assert_eq!(with(OnFailure::Quarantine, OnFailure::Tag), Disposition::Quarantine);
-    assert_eq!(with(OnFailure::Quarantine, OnFailure::Tempfail), Disposition::Tempfail);
-    assert_eq!(with(OnFailure::Reject, OnFailure::Tempfail), Disposition::Reject);
+    assert_eq!(with(Worth::Ignore, Worth::Ignore), Disposition::Accept);
+    assert_eq!(with(Worth::Ignore, Worth::Tag), Disposition::Tag);
+    assert_eq!(with(Worth::Quarantine, Worth::Tag), Disposition::Quarantine);
+    assert_eq!(with(Worth::Quarantine, Worth::Tempfail), Disposition::Tempfail);
+    assert_eq!(with(Worth::Reject, Worth::Tempfail), Disposition::Reject);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_ignored_gap_still_stands_in_the_reason() {
 fn what_was_left_out_for_its_size_is_worth_what_the_admin_says() {
     let mut case = Case::gap(Scanner::Clamd, too_large());
     assert_eq!(case.verdict().disposition, Disposition::Accept);
-    case.policy = Policy::new(&Config { on_skipped: OnFailure::Tag, ..Config::default() }).unwrap();
+    case.policy = Policy::new(&Config { on_skipped: Worth::Tag, ..Config::default() }).unwrap();
     let reason = "not fully inspected: clamd=skipped(too-large)";
     expect(&case, Disposition::Tag, Category::Suspicious, name::INCOMPLETE, reason);
     case.coverage.0.insert(Scanner::Clamd, Outcome::Skipped(Skip::Exempt));
@@ -147,7 +147,7 @@ fn mail_going_out_is_held_for_malware_and_failures_but_not_for_its_score() {
     assert_eq!(case.verdict().disposition, Disposition::Tempfail);
 
     let mut case = Case::gap(Scanner::Clamd, timeout()).outbound();
-    case.on_failure.insert(Scanner::Clamd, OnFailure::Tag);
+    case.on_failure.insert(Scanner::Clamd, Worth::Tag);
     let reason = "recorded only: not fully inspected: clamd=timeout";
     expect(&case, Disposition::Accept, Category::Suspicious, name::OUTBOUND, reason);
 }

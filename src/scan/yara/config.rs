@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ByteSize, Span};
-use crate::policy::OnFailure;
+use crate::policy::Worth;
 
 /// `[scanner.yara]` in the configuration: YARA rules on the raw message and on each decoded part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Config {
     /// How long one message may take.
     pub timeout: Span,
     /// What it is worth when it could not look: `ignore`, `tag`, `tempfail`, `quarantine`, `reject`.
-    pub on_failure: OnFailure,
+    pub on_failure: Worth,
     /// A raw message larger than this is not looked at: `skipped(too-large)` in coverage.
     pub max_size: ByteSize,
     /// Messages scanned at the same time; 0 is the number of processor cores.
@@ -38,7 +38,7 @@ impl Default for Config {
             rules: Vec::new(),
             bundled: false,
             timeout: Span::seconds(8),
-            on_failure: OnFailure::Tempfail,
+            on_failure: Worth::Tempfail,
             max_size: ByteSize(50 << 20),
             threads: 0,
             max_matches: 100,

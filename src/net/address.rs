@@ -1,4 +1,4 @@
-//! Addresses: where we listen, and whom we ask.
+//! Addresses as the configuration writes them: where we listen, and whom we ask.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -182,7 +182,7 @@ impl Url {
     }
 
     /// For defaults; a test holds that they are URLs.
-    pub(super) fn of_default(text: &str) -> Self {
+    pub(crate) fn of_default(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
