@@ -199,7 +199,10 @@ impl Engine {
     #[must_use]
     pub fn judge(&self, looked: &Looked, failures: u32) -> Judged {
         let input = &looked.input;
-        let removals = mail::strip::removals(&input.message, self.settings.authserv_id.as_deref());
+        let advice = looked.seen.advice.as_ref();
+        let wishes = advice.filter(|_| self.policy.takes_rspamds_headers()).map(|advice| &*advice.remove);
+        let authserv_id = self.settings.authserv_id.as_deref();
+        let removals = mail::strip::removals(&input.message, authserv_id, wishes.unwrap_or_default());
         let forged = removals.len();
         let facts = Facts {
             id: input.id,
@@ -208,6 +211,10 @@ impl Engine {
             envelope: &input.envelope,
             coverage: &looked.seen.coverage,
             findings: &looked.seen.findings,
+            advice,
+            lists: &looked.lists,
+            exempt: &[],
+            released: looked.released,
             on_failure: &self.settings.on_failure,
             failures,
             subject: input.message.values("Subject").next(),

@@ -12,7 +12,8 @@ use super::transaction::Fault;
 use super::trouble::Trouble;
 use super::{Decision, Judge, Received, record, telling};
 use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
-use crate::model::{Answer, Disposition, Envelope, MailId, Plan, SmtpReply, Step, Timestamp};
+use crate::model::{Answer, Disposition, Envelope, MailId, Plan, SmtpReply, Step, Timestamp, Verdict};
+use crate::policy::name;
 use crate::quarantine::{NewEntry, Quarantine, Stored};
 use crate::scan::BoxFuture;
 use crate::telemetry::{Clock, Metrics};
@@ -94,7 +95,9 @@ impl Process {
     /// Judges; a message that would be put off is counted, and judged again knowing how often.
     async fn judge(&self, looked: &Arc<Looked>) -> Judged {
         let judged = self.engine.judge(looked, 0);
-        let put_off = judged.verdicts.iter().any(|v| v.disposition == Disposition::Tempfail);
+        // Only what failed is counted: a rate limit is meant to be tried again.
+        let failed = |v: &Verdict| v.disposition == Disposition::Tempfail && v.rule == name::INCOMPLETE;
+        let put_off = judged.verdicts.iter().any(failed);
         if !put_off || looked.fault.is_some() {
             return judged;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Points;
-use crate::model::{Disposition, Scanner};
+use crate::model::{AdvisedAction, Disposition, Scanner};
 
 /// `[policy]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub score: Thresholds,
     /// What happens to mail for a finding alone, whatever the score.
     pub disposition: Dispositions,
+    /// What rspamd's word is worth, where it is asked.
+    pub rspamd: Rspamd,
 }
 
 /// `[policy.score]`: sums of the findings' scores, `tag` < `quarantine` < `reject`.
@@ -54,6 +56,33 @@ pub struct Dispositions {
     pub phish: Disposition,
     /// Any finding of severity medium or above.
     pub suspicious: Disposition,
+    /// Mail of which an entry of the block list matches the client, the sender or the From. Mostly it
+    /// was refused at RCPT already, see `[lists]`.
+    pub blocked: Disposition,
+}
+
+/// `[policy.rspamd]`: what each of rspamd's actions asks for: `ignore`, `tag`, `tempfail`, `quarantine`
+/// or `reject`. The scores of its symbols count besides, as those of every finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rspamd {
+    /// Suspicious enough to be greylisted, by a rspamd that does no greylisting itself.
+    pub greylist: Worth,
+    /// Its own greylisting or rate limit, or a check that it could not make.
+    pub soft_reject: Worth,
+    /// To be marked by a header.
+    pub add_header: Worth,
+    /// To be marked in the Subject.
+    pub rewrite_subject: Worth,
+    /// To be held.
+    pub quarantine: Worth,
+    /// To be dropped. Held here, unless told otherwise.
+    pub discard: Worth,
+    /// To be refused.
+    pub reject: Worth,
+    /// Whether the header fields that rspamd wants added and removed are. Never an
+    /// Authentication-Results, never one of ours.
+    pub headers: bool,
 }
 
 /// What it is worth that a scanner could not look: `on_failure` of each `[scanner.…]`.
@@ -80,6 +109,7 @@ pub struct Policy {
     pub(super) quarantine: Points,
     pub(super) reject: Points,
     pub(super) disposition: Dispositions,
+    pub(super) rspamd: Rspamd,
     pub(super) on_skipped: Worth,
     pub(super) repeat_limit: u32,
     pub(super) postmaster: String,
@@ -170,6 +200,12 @@ impl Policy {
     /// Longest `subject_prefix`: something of the Subject must stay visible.
     const MAX_PREFIX: usize = 40;
 
+    /// Whether rspamd's wishes about header fields are followed.
+    #[must_use]
+    pub const fn takes_rspamds_headers(&self) -> bool {
+        self.rspamd.headers
+    }
+
     /// The policy that `config` asks for.
     ///
     /// # Errors
@@ -192,6 +228,7 @@ impl Policy {
             quarantine: Points::of(config.score.quarantine),
             reject: Points::of(config.score.reject),
             disposition: config.disposition,
+            rspamd: config.rspamd,
             on_skipped: config.on_skipped,
             repeat_limit: config.repeat_limit,
             postmaster: config.postmaster.clone().unwrap_or_else(|| "your postmaster".to_owned()),
@@ -221,8 +258,9 @@ fn check_scores(score: Thresholds, errors: &mut Vec<PolicyError>) {
 }
 
 fn check_dispositions(disposition: Dispositions, errors: &mut Vec<PolicyError>) {
-    let Dispositions { malware, phish, suspicious } = disposition;
-    for (key, given) in [("malware", malware), ("phish", phish), ("suspicious", suspicious)] {
+    let Dispositions { malware, phish, suspicious, blocked } = disposition;
+    let all = [("malware", malware), ("phish", phish), ("suspicious", suspicious), ("blocked", blocked)];
+    for (key, given) in all {
         if given == Disposition::Tempfail {
             errors.push(PolicyError::Tempfail(key));
         }
@@ -289,6 +327,7 @@ impl Default for Config {
             on_skipped: Worth::Ignore,
             score: Thresholds::default(),
             disposition: Dispositions::default(),
+            rspamd: Rspamd::default(),
         }
     }
 }
@@ -301,7 +340,43 @@ impl Default for Thresholds {
 
 impl Default for Dispositions {
     fn default() -> Self {
-        Self { malware: Disposition::Reject, phish: Disposition::Quarantine, suspicious: Disposition::Tag }
+        Self {
+            malware: Disposition::Reject,
+            phish: Disposition::Quarantine,
+            suspicious: Disposition::Tag,
+            blocked: Disposition::Reject,
+        }
+    }
+}
+
+impl Default for Rspamd {
+    fn default() -> Self {
+        Self {
+            greylist: Worth::Ignore,
+            soft_reject: Worth::Tempfail,
+            add_header: Worth::Tag,
+            rewrite_subject: Worth::Tag,
+            quarantine: Worth::Quarantine,
+            discard: Worth::Quarantine,
+            reject: Worth::Reject,
+            headers: false,
+        }
+    }
+}
+
+impl Rspamd {
+    /// The key that says what `action` is worth, and what it says.
+    pub(super) const fn worth(&self, action: AdvisedAction) -> Option<(&'static str, Worth)> {
+        Some(match action {
+            AdvisedAction::NoAction => return None,
+            AdvisedAction::Greylist => ("greylist", self.greylist),
+            AdvisedAction::AddHeader => ("add_header", self.add_header),
+            AdvisedAction::RewriteSubject => ("rewrite_subject", self.rewrite_subject),
+            AdvisedAction::SoftReject => ("soft_reject", self.soft_reject),
+            AdvisedAction::Quarantine => ("quarantine", self.quarantine),
+            AdvisedAction::Discard => ("discard", self.discard),
+            AdvisedAction::Reject => ("reject", self.reject),
+        })
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Worth;
-use crate::model::{ByteSize, Coverage, Direction, Envelope, Finding, MailId, Scanner, Session};
+use crate::model::{
+    Advice, ByteSize, Coverage, Direction, Envelope, Finding, ListHits, MailId, Scanner, Session,
+};
 
 /// All that a judgement may look at.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,15 @@ pub struct Facts<'a> {
     pub coverage: &'a Coverage,
     /// What was found, in any order.
     pub findings: &'a [Finding],
+    /// What rspamd would do.
+    pub advice: Option<&'a Advice>,
+    /// What the admin's lists say.
+    pub lists: &'a ListHits,
+    /// Which recipients take mail from blocked senders all the same, in the envelope's order; those
+    /// beyond its end do not.
+    pub exempt: &'a [bool],
+    /// The quarantine entry of which this is a released copy.
+    pub released: Option<MailId>,
     /// What it is worth that a scanner failed; [`Worth::default_for`] where a scanner is not named.
     pub on_failure: &'a BTreeMap<Scanner, Worth>,
     /// How often this very message was put off before because of the same failure.

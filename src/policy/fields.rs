@@ -1,5 +1,7 @@
 //! The header fields that delivered mail gets, top down.
 
+use std::borrow::Cow;
+
 use super::evidence::{Evidence, Points};
 use super::{Facts, Policy};
 use crate::model::{Category, Direction, Disposition, Finding, HeaderValue, Scanner, Severity, Verdict};
@@ -15,10 +17,15 @@ pub(super) fn fields(
     policy: &Policy,
     facts: &Facts<'_>,
     verdict: &Verdict,
-) -> Vec<(&'static str, HeaderValue)> {
-    let mut list = Vec::with_capacity(9);
-    let mut add = |name: &'static str, value: &str| list.push((name, HeaderValue::new(name, value)));
+) -> Vec<(Cow<'static, str>, HeaderValue)> {
+    let mut list: Vec<(Cow<'static, str>, HeaderValue)> = Vec::with_capacity(9);
+    let mut add = |name: &'static str, value: &str| list.push((name.into(), HeaderValue::new(name, value)));
     add("X-Mailward-Id", facts.id.as_str());
+    if facts.released.is_some() {
+        // A person has judged it: what scanners would say now is no verdict on it.
+        add("X-Mailward-Action", RELEASED);
+        return list;
+    }
     if facts.direction == Direction::Outbound {
         return list;
     }
@@ -45,8 +52,15 @@ pub(super) fn fields(
             add("X-Virus-Status", &status);
         }
     }
+    if let (true, Some(advice)) = (policy.rspamd.headers, facts.advice) {
+        let wanted = advice.add.iter().filter(|wish| !crate::mail::strip::is_ours(wish.name.as_bytes()));
+        list.extend(wanted.map(|w| (w.name.clone().into(), HeaderValue::new(&w.name, &w.value))));
+    }
     list
 }
+
+/// `X-Mailward-Action` of what a person let out of quarantine.
+const RELEASED: &str = "released";
 
 /// The symbols as SpamAssassin lists its tests: by commas, or `none`.
 fn tests(evidence: &Evidence<'_>) -> String {

@@ -27,7 +27,7 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
     let all = |wanted: Disposition| verdicts.iter().all(|v| v.disposition == wanted);
     let matched = !recipients.is_empty() && verdicts.len() == recipients.len();
     if !matched || verdicts.iter().any(|v| v.disposition == Disposition::Tempfail) {
-        return put_off(policy, facts);
+        return put_off(policy, facts, verdicts);
     }
     if all(Disposition::Reject) {
         return Plan {
@@ -39,7 +39,7 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
     }
     // There is no message to keep or deliver: what is left is to say so.
     if facts.fault.is_some() {
-        return put_off(policy, facts);
+        return put_off(policy, facts, verdicts);
     }
 
     let fates = fates(recipients, verdicts);
@@ -53,11 +53,11 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
 }
 
 /// 4xx for the whole message and no side effect at all.
-fn put_off(policy: &Policy, facts: &Facts<'_>) -> Plan {
+fn put_off(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -> Plan {
     Plan {
         quarantine: None,
         actions: Vec::new(),
-        answer: Answer::Tempfail(reply::tempfail(policy, facts)),
+        answer: Answer::Tempfail(reply::tempfail(policy, facts, verdicts)),
         recipients: vec![Disposition::Tempfail; facts.envelope.recipients.len()],
     }
 }
@@ -145,7 +145,7 @@ fn edits(
         actions.push(Action::ChangeHeader { name: name.clone(), index: 1, value });
     }
     for (index, (name, value)) in (0..).zip(fields) {
-        actions.push(Action::InsertHeader { index, name: name.to_owned(), value });
+        actions.push(Action::InsertHeader { index, name: name.into_owned(), value });
     }
     if let (Some(prefix), None) = (prefix, facts.subject) {
         // Below the MTA's Received: trace fields stay together.

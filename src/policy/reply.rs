@@ -34,7 +34,7 @@ fn excess(fault: Option<Fault>) -> Option<String> {
 }
 
 /// 4xx for all recipients.
-pub(super) fn tempfail(policy: &Policy, facts: &Facts<'_>) -> SmtpReply {
+pub(super) fn tempfail(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -> SmtpReply {
     match facts.fault {
         Some(Fault::NoMemory) => {
             let text = signed(policy, facts, "too much mail in work, please try again later");
@@ -43,6 +43,10 @@ pub(super) fn tempfail(policy: &Policy, facts: &Facts<'_>) -> SmtpReply {
         Some(Fault::TooLarge(_) | Fault::TooManyFields(_) | Fault::Forged(_)) => {
             let text = signed(policy, facts, &excess(facts.fault).unwrap_or_default());
             SmtpReply::new(452, (4, 3, 4), &text).unwrap_or_else(|_| SmtpReply::tempfail(&text))
+        }
+        None if verdicts.iter().any(|v| v.rule == name::RSPAMD) => {
+            let text = signed(policy, facts, "put off by policy, please try again later");
+            SmtpReply::tempfail(&text)
         }
         None => {
             let text = signed(policy, facts, "message could not be inspected now, please try again later");
@@ -65,6 +69,9 @@ fn refusal(facts: &Facts<'_>, verdict: &Verdict) -> String {
         Category::Spam => "refused as spam".to_owned(),
         Category::Suspicious | Category::Clean if verdict.rule == name::INCOMPLETE => {
             "refused because it could not be inspected".to_owned()
+        }
+        Category::Suspicious | Category::Clean if verdict.rule == name::BLOCK_LIST => {
+            "refused because its sender is blocked here".to_owned()
         }
         Category::Suspicious | Category::Clean => "refused by policy".to_owned(),
     }

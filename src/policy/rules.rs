@@ -2,7 +2,9 @@
 
 use super::evidence::{Evidence, Points, describe, symbol};
 use super::{Facts, Fault, Policy, Worth};
-use crate::model::{Category, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text};
+use crate::model::{
+    Category, Direction, Disposition, Finding, ListHit, Outcome, Scanner, Severity, Skip, Span, text,
+};
 
 /// The names of the rules as verdicts, records and metrics carry them.
 pub mod name {
@@ -12,6 +14,8 @@ pub mod name {
     pub const MALWARE: &str = "malware";
     /// The score refuses.
     pub const SPAM_REJECT: &str = "spam-reject";
+    /// Somebody is on the block list.
+    pub const BLOCK_LIST: &str = "block-list";
     /// Strong evidence of malware.
     pub const MALWARE_SUSPECTED: &str = "malware-suspected";
     /// Strong evidence of fraud.
@@ -20,6 +24,10 @@ pub mod name {
     pub const SPAM_QUARANTINE: &str = "spam-quarantine";
     /// Something was not looked at.
     pub const INCOMPLETE: &str = "incomplete";
+    /// What rspamd would do.
+    pub const RSPAMD: &str = "rspamd";
+    /// Somebody is on the allow list.
+    pub const ALLOW_LIST: &str = "allow-list";
     /// The same failure too often: whoever sees this rule in a verdict should raise an alarm.
     pub const REPEAT: &str = "repeat";
     /// The score marks.
@@ -30,6 +38,8 @@ pub mod name {
     pub const OUTBOUND: &str = "outbound";
     /// Mail from sendmail(1) is not refused.
     pub const LOCAL_SUBMISSION: &str = "local-submission";
+    /// A person let it out of quarantine.
+    pub const RELEASED: &str = "released";
     /// Nothing speaks against it.
     pub const ACCEPT: &str = "accept";
 }
@@ -41,6 +51,8 @@ pub struct Rule {
     pub name: &'static str,
     /// For mail going out it only says what it saw.
     pub(super) inbound_only: bool,
+    /// An allow entry does not outweigh it.
+    pub(super) firm: bool,
     pub(super) look: fn(&View<'_>, &Standing) -> Sight,
 }
 
@@ -49,6 +61,8 @@ pub(super) struct View<'a> {
     pub(super) policy: &'a Policy,
     pub(super) facts: &'a Facts<'a>,
     pub(super) evidence: &'a Evidence<'a>,
+    /// The recipient takes mail from blocked senders.
+    pub(super) exempt: bool,
 }
 
 /// What the rules before this one came to.
@@ -56,6 +70,8 @@ pub(super) struct View<'a> {
 pub(super) struct Standing {
     /// The strictest wish so far, and the step that made it.
     pub(super) wish: Option<(usize, Wish)>,
+    /// The strictest wish of the firm rules among them.
+    pub(super) firm: Option<(usize, Wish)>,
     /// The reason of the first wish that was only recorded.
     pub(super) recorded: Option<String>,
 }
@@ -73,6 +89,10 @@ pub(super) enum Effect {
     Wants(Wish),
     /// Takes the place of what stands.
     Instead(Wish),
+    /// Leaves of what stands only what firm rules asked for; if that is nothing, this.
+    Outweighs(Wish),
+    /// Takes the place of everything, and what the rules before saw is no reason any more.
+    Overrules(Wish),
 }
 
 #[derive(Clone, Debug)]
@@ -83,25 +103,33 @@ pub(super) struct Wish {
 }
 
 const fn rule(name: &'static str, inbound_only: bool, look: fn(&View<'_>, &Standing) -> Sight) -> Rule {
-    Rule { name, inbound_only, look }
+    Rule { name, inbound_only, firm: false, look }
+}
+
+const fn firm(name: &'static str, look: fn(&View<'_>, &Standing) -> Sight) -> Rule {
+    Rule { name, inbound_only: false, firm: true, look }
 }
 
 /// The shipped rules in the order in which they are tried.
-pub static RULES: [Rule; 13] = [
-    rule(name::NOT_COLLECTED, false, not_collected),
-    rule(name::MALWARE, false, malware),
+pub static RULES: [Rule; 17] = [
+    firm(name::NOT_COLLECTED, not_collected),
+    firm(name::MALWARE, malware),
+    rule(name::BLOCK_LIST, true, block_list),
     rule(name::SPAM_REJECT, true, |v, _| by_score(v, "reject", v.policy.reject, Disposition::Reject)),
-    rule(name::MALWARE_SUSPECTED, false, malware_suspected),
+    firm(name::MALWARE_SUSPECTED, malware_suspected),
     rule(name::PHISH, true, phish),
     rule(name::SPAM_QUARANTINE, true, |v, _| {
         by_score(v, "quarantine", v.policy.quarantine, Disposition::Quarantine)
     }),
-    rule(name::INCOMPLETE, false, incomplete),
-    rule(name::REPEAT, false, repeat),
+    firm(name::INCOMPLETE, incomplete),
+    rule(name::RSPAMD, false, rspamd),
     rule(name::SPAM_TAG, true, |v, _| by_score(v, "tag", v.policy.tag, Disposition::Tag)),
     rule(name::SUSPICIOUS, true, suspicious),
+    rule(name::ALLOW_LIST, true, allow_list),
+    rule(name::REPEAT, false, repeat),
     rule(name::OUTBOUND, false, outbound),
     rule(name::LOCAL_SUBMISSION, false, local_submission),
+    rule(name::RELEASED, false, released),
     rule(name::ACCEPT, false, accept),
 ];
 
@@ -130,6 +158,26 @@ fn not_collected(view: &View<'_>, _: &Standing) -> Sight {
 
 fn malware(view: &View<'_>, _: &Standing) -> Sight {
     by_category(view, Category::Malware, Severity::Critical, malware_disposition(view))
+}
+
+fn block_list(view: &View<'_>, _: &Standing) -> Sight {
+    let Some(hit) = view.facts.lists.block() else {
+        return Sight::nothing("nothing about it is on the block list");
+    };
+    let saw = listed(hit);
+    if view.exempt {
+        return Sight::nothing(format!("{saw}; this recipient takes such mail (lists.exempt_recipients)"));
+    }
+    let reason = format!("blocked: {}", text::line(&hit.to_string(), 120));
+    Sight::wants(saw, view.policy.disposition.blocked, Category::Suspicious, reason)
+}
+
+fn listed(hit: &ListHit) -> String {
+    let hit_text = text::line(&hit.to_string(), 200);
+    match &hit.comment {
+        Some(comment) => format!("{hit_text} ({})", text::line(comment, 100)),
+        None => hit_text,
+    }
 }
 
 fn malware_suspected(view: &View<'_>, _: &Standing) -> Sight {
@@ -250,9 +298,52 @@ fn list<'a>(gaps: impl Iterator<Item = (Scanner, &'a Outcome)>) -> String {
     words.join("; ")
 }
 
+fn rspamd(view: &View<'_>, _: &Standing) -> Sight {
+    let Some(advice) = view.facts.advice else { return Sight::nothing("rspamd said nothing") };
+    let (score, required) = (Points::of(advice.score), Points::of(advice.required));
+    let action = advice.action;
+    let Some((key, worth)) = view.policy.rspamd.worth(action) else {
+        return Sight::nothing(format!("rspamd: {action}, score {score} of {required}"));
+    };
+    let saw = format!("rspamd: {action}, score {score} of {required}: {key} = {}", worth.name());
+    let Some(wanted) = worth.disposition() else { return Sight::nothing(saw) };
+    // Put off, it is not yet called spam.
+    let category = if wanted == Disposition::Tempfail { Category::Suspicious } else { Category::Spam };
+    Sight::wants(saw, wanted, category, format!("rspamd: {action}, score {score}"))
+}
+
+fn allow_list(view: &View<'_>, standing: &Standing) -> Sight {
+    let Some(hit) = view.facts.lists.allow() else {
+        let saw = match view.facts.lists.is_empty() {
+            true => "nothing about it is on the allow list",
+            false => "a block outweighs what is on the allow list",
+        };
+        return Sight::nothing(saw);
+    };
+    let saw = match standing.firm.as_ref().and_then(|(index, _)| RULES.get(*index)) {
+        Some(firm) => format!("{}; that does not outweigh {}", listed(hit), firm.name),
+        None => listed(hit),
+    };
+    let reason = format!("allowed: {}", text::line(&hit.to_string(), 120));
+    let accept = Wish { disposition: Disposition::Accept, category: Category::Clean, reason };
+    Sight { saw, effect: Effect::Outweighs(accept) }
+}
+
+fn released(view: &View<'_>, _: &Standing) -> Sight {
+    let Some(id) = view.facts.released else { return Sight::nothing("it does not come from quarantine") };
+    let saw = format!("a copy released from quarantine, entry {id}");
+    let reason = format!("released from quarantine, entry {id}");
+    let wish = Wish { disposition: Disposition::Accept, category: Category::Clean, reason };
+    Sight { saw, effect: Effect::Overrules(wish) }
+}
+
 fn repeat(view: &View<'_>, standing: &Standing) -> Sight {
     let put_off = standing.wish.as_ref().filter(|(_, w)| w.disposition == Disposition::Tempfail);
-    let Some((_, wish)) = put_off else { return Sight::nothing("nothing asks to put it off") };
+    let Some((index, wish)) = put_off else { return Sight::nothing("nothing asks to put it off") };
+    // A rate limit or greylisting is meant to be tried again; only what failed is not to fail for days.
+    if RULES.get(*index).is_none_or(|rule| rule.name != name::INCOMPLETE) {
+        return Sight::nothing("it is put off, but nothing failed");
+    }
     if view.facts.fault.is_some() {
         return Sight::nothing("there is no message to hold instead");
     }

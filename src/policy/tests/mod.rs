@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::{Facts, Fault, Policy, Worth};
 use crate::model::{
-    Category, Coverage, Direction, Envelope, Finding, MailId, Outcome, Plan, Recipient, ReversePath, Scanner,
-    Score, Session, Severity, Skip, Verdict,
+    Advice, AdvisedAction, Category, Coverage, Direction, Envelope, Finding, List, ListHit, ListHits, MailId,
+    Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session, Severity, Skip, Verdict,
 };
 
 mod golden;
+mod neighbours;
 mod planning;
 mod properties;
 mod verdicts;
@@ -23,6 +24,10 @@ struct Case {
     envelope: Envelope,
     coverage: Coverage,
     findings: Vec<Finding>,
+    advice: Option<Advice>,
+    lists: ListHits,
+    exempt: Vec<bool>,
+    released: Option<MailId>,
     on_failure: BTreeMap<Scanner, Worth>,
     failures: u32,
     subject: Option<Vec<u8>>,
@@ -39,6 +44,10 @@ impl Default for Case {
             envelope: envelope(&["<a@example.org>", "<b@example.org>"]),
             coverage: coverage(&[(Scanner::Mime, Outcome::Clean), (Scanner::Yara, Outcome::Clean)]),
             findings: Vec::new(),
+            advice: None,
+            lists: ListHits::default(),
+            exempt: Vec::new(),
+            released: None,
             on_failure: BTreeMap::new(),
             failures: 0,
             subject: Some(b" Hello".to_vec()),
@@ -56,6 +65,10 @@ impl Case {
             envelope: &self.envelope,
             coverage: &self.coverage,
             findings: &self.findings,
+            advice: self.advice.as_ref(),
+            lists: &self.lists,
+            exempt: &self.exempt,
+            released: self.released,
             on_failure: &self.on_failure,
             failures: self.failures,
             subject: self.subject.as_deref(),
@@ -121,6 +134,23 @@ fn finding(symbol: &str, category: Category, severity: Severity, score: f64) -> 
         text: format!("{symbol} matched"),
         location: Some("part 2 (a.zip)".to_owned()),
     }
+}
+
+fn allow() -> ListHit {
+    ListHit {
+        list: List::Allow,
+        on: Matched::Sender,
+        entry: "example.net".to_owned(),
+        comment: Some("a partner".to_owned()),
+    }
+}
+
+fn block() -> ListHit {
+    ListHit { list: List::Block, on: Matched::Client, entry: "192.0.2.0/24".to_owned(), comment: None }
+}
+
+fn advice(action: AdvisedAction) -> Advice {
+    Advice { action, score: 7.25, required: 15.0, reply: None, add: Vec::new(), remove: Vec::new() }
 }
 
 fn eicar() -> Finding {

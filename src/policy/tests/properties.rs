@@ -62,12 +62,13 @@ fn policy() -> impl Strategy<Value = Policy> {
     (malware, phish, suspicious, scores, on_failure(), 1u32..5, prefix).prop_map(
         |(malware, phish, suspicious, (a, b, c), on_skipped, repeat_limit, subject_prefix)| {
             Policy::new(&Config {
-                disposition: Dispositions { malware, phish, suspicious },
+                disposition: Dispositions { malware, phish, suspicious, ..Dispositions::default() },
                 score: Thresholds { tag: a, quarantine: a + b, reject: a + b + c },
                 on_skipped,
                 repeat_limit,
                 subject_prefix,
                 postmaster: None,
+                rspamd: crate::policy::Rspamd::default(),
             })
             .unwrap()
         },
@@ -82,6 +83,24 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
     ]
 }
 
+fn advice() -> impl Strategy<Value = Advice> {
+    proptest::sample::select(&AdvisedAction::ALL[..]).prop_map(|action| Advice {
+        action,
+        score: 7.0,
+        required: 15.0,
+        reply: None,
+        add: Vec::new(),
+        remove: Vec::new(),
+    })
+}
+
+fn list_hit() -> impl Strategy<Value = ListHit> {
+    let list = prop_oneof![4 => Just(List::Allow), 1 => Just(List::Block)];
+    let on = proptest::sample::select(&[Matched::Client, Matched::Sender][..]);
+    let hit = |(list, on)| ListHit { list, on, entry: "example.net".to_owned(), comment: None };
+    (list, on).prop_map(hit)
+}
+
 prop_compose! {
     fn case()(
         policy in policy(),
@@ -93,9 +112,16 @@ prop_compose! {
         failures in 0u32..6,
         subject in proptest::option::of(vec(any::<u8>(), 0..100)),
         fault in fault(),
+        advice in proptest::option::weighted(0.3, advice()),
+        lists in vec(list_hit(), 0..3),
+        exempt in vec(any::<bool>(), 0..3),
     ) -> Case {
         Case {
             policy,
+            advice,
+            lists: ListHits(lists),
+            exempt,
+            released: None,
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             session: Session { local_submission: local, ..Session::default() },
             envelope: envelope(&["<a@x>", "<b@x>"]),
@@ -184,6 +210,30 @@ proptest! {
         let mut whole = case.clone();
         whole.coverage.0.insert(scanner, Outcome::Clean);
         prop_assert!(strictness(&verdict) >= strictness(&whole.verdict()));
+    }
+
+    #[test]
+    fn an_allow_entry_outweighs_all_but_malware_and_what_was_not_looked_at(case in case()) {
+        let mut case = Case { lists: ListHits::default(), direction: Direction::Inbound, ..case };
+        case.session.local_submission = false;
+        let before = case.verdict();
+        case.lists = ListHits(vec![allow()]);
+        let after = case.verdict();
+        prop_assert!(after.disposition.strictness() <= before.disposition.strictness(), "{:?} {:?}", before, after);
+        let firm = [name::NOT_COLLECTED, name::MALWARE, name::MALWARE_SUSPECTED, name::INCOMPLETE];
+        if firm.contains(&before.rule.as_str()) {
+            prop_assert_eq!((after.disposition, after.rule), (before.disposition, before.rule));
+        } else if after.disposition != Disposition::Accept {
+            let asked = |rule: &&crate::model::Step| rule.wants == Some(after.disposition);
+            prop_assert!(after.explanation.0.iter().filter(asked).any(|s| firm.contains(&s.rule.as_str()) || s.rule == name::REPEAT), "{:?}", after);
+        }
+    }
+
+    #[test]
+    fn what_a_person_released_is_let_through(case in case()) {
+        let case = Case { released: Some(MailId::from_parts(1, 2)), fault: None, ..case };
+        let verdict = case.verdict();
+        prop_assert_eq!((verdict.disposition, verdict.category, verdict.rule.as_str()), (Disposition::Accept, Category::Clean, name::RELEASED));
     }
 
     #[test]
