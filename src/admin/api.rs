@@ -1,5 +1,7 @@
 //! The JSON behind the command line.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -10,13 +12,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Door};
-use crate::audit::{self, Entry, Format, QuarantineEvent, Sync};
+use super::access::Caller;
+use super::{ApiError, Door, blocking, note_reload};
+use crate::audit::{self, Entry, EventQuery, Format, QuarantineEvent, Sync};
 use crate::model::{MailId, text};
 use crate::quarantine::{self, QuarantineError};
-
-/// Whoever came through the unix socket; names of their own come with tokens.
-const BY: &str = "admin socket";
 
 pub(super) async fn unknown(uri: Uri) -> ApiError {
     ApiError::NotFound(format!("there is nothing at {} on this listener", text::line(uri.path(), 200)))
@@ -30,8 +30,11 @@ pub(super) async fn status(State(door): State<Door>) -> Json<Value> {
     Json(door.control.status())
 }
 
-pub(super) async fn reload(State(door): State<Door>) -> Result<Json<Value>, ApiError> {
-    let told = blocking(move || door.control.reload()).await?.map_err(ApiError::BadRequest)?;
+pub(super) async fn reload(State(door): State<Door>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    let (control, audit) = (Arc::clone(&door.control), Arc::clone(&door.audit));
+    let result = blocking(move || control.reload()).await?;
+    note_reload(&audit, &caller.name, &result).await;
+    let told = result.map_err(ApiError::BadRequest)?;
     Ok(Json(json!({ "message": told })))
 }
 
@@ -57,6 +60,15 @@ pub(super) async fn audit_show(State(door): State<Door>, Id(id): Id) -> Result<J
         "events": found.events,
         "problems": found.problems,
     })))
+}
+
+pub(super) async fn audit_events(
+    State(door): State<Door>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query?;
+    let events = blocking(move || door.audit.events(&query)).await?.map_err(ApiError::internal)?;
+    serde_json::to_value(events).map(Json).map_err(ApiError::internal)
 }
 
 pub(super) async fn audit_verify(State(door): State<Door>) -> Result<Json<Value>, ApiError> {
@@ -120,8 +132,12 @@ pub(super) async fn quarantine_message(State(door): State<Door>, Id(id): Id) -> 
     Ok((headers, body).into_response())
 }
 
-pub(super) async fn quarantine_delete(State(door): State<Door>, Id(id): Id) -> Result<Json<Value>, ApiError> {
-    let audit = std::sync::Arc::clone(&door.audit);
+pub(super) async fn quarantine_delete(
+    State(door): State<Door>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Value>, ApiError> {
+    let audit = Arc::clone(&door.audit);
     // An id of a later attempt names the entry that the first one made.
     let deleted = blocking(move || {
         let entry = door.quarantine.meta(id)?.id;
@@ -131,7 +147,7 @@ pub(super) async fn quarantine_delete(State(door): State<Door>, Id(id): Id) -> R
     let entry = Entry::Quarantine {
         id: deleted,
         what: QuarantineEvent::Deleted,
-        by: BY.to_owned(),
+        by: caller.name,
         time: audit.now(),
         detail: String::new(),
     };
@@ -158,13 +174,6 @@ fn held(error: QuarantineError) -> ApiError {
         QuarantineError::NotHeld(_) => ApiError::NotFound(error.to_string()),
         other => ApiError::internal(other),
     }
-}
-
-/// Files and the database block: such work leaves the runtime's threads alone.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| ApiError::Internal(format!("the daemon failed inside, see its log: {error}")))
 }
 
 /// A writer for a blocking thread and the response body that it fills, with a few pieces between them.

@@ -1,8 +1,9 @@
 //! Errors of the API, as JSON with a sentence.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::http::StatusCode;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::model::{causes, text};
@@ -19,6 +20,21 @@ pub enum ApiError {
     /// The path is there, for another method.
     #[error("{0}")]
     WrongMethod(String),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The body is larger than the route takes.
+    #[error("the body is larger than is taken here{}", .0.map_or_else(String::new, |n| format!(" ({n} bytes)")))]
+    TooLarge(Option<u64>),
+    /// The body is of another kind than the route takes.
+    #[error("{0}")]
+    WrongKind(String),
+    /// Not now; try again soon.
+    #[error("{0}")]
+    Busy(String),
+    /// It took longer than the route may.
+    #[error("{0}")]
+    TooSlow(String),
     /// The daemon could not.
     #[error("{0}")]
     Internal(String),
@@ -35,7 +51,28 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::WrongKind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Seconds after which a busy daemon may be asked again.
+const SOON: &str = "2";
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        let sentence = format!("the body cannot be read: {}", innermost(&rejection));
+        match rejection.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::WrongKind("the body must be JSON, with Content-Type: application/json".to_owned())
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(None),
+            _ => Self::BadRequest(sentence),
         }
     }
 }
@@ -64,6 +101,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(serde_json::json!({ "error": self.to_string() }));
-        (self.status(), body).into_response()
+        let mut response = (self.status(), body).into_response();
+        if matches!(self, Self::Busy(_)) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(SOON));
+        }
+        response
     }
 }

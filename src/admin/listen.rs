@@ -10,14 +10,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::host::Host;
 use crate::model::SocketMode;
 
 /// `[admin]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where to listen: `unix:/path` for everything, a loopback `address:port` for health only.
+    /// Where to listen: `unix:/path` for everything, a loopback `address:port` for health, and for the
+    /// rest with a token.
     pub listen: Vec<Listen>,
+    /// Names under which the TCP port may be asked besides those of this machine's loopback.
+    pub hosts: Vec<Host>,
     /// Permissions of the unix socket, in octal. Who can open it can do everything.
     pub socket_mode: SocketMode,
 }
@@ -29,6 +33,7 @@ impl Default for Config {
                 Listen::Unix(PathBuf::from("/run/mailward/admin.sock")),
                 Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8890))),
             ],
+            hosts: Vec::new(),
             socket_mode: SocketMode(0o660),
         }
     }

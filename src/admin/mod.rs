@@ -1,36 +1,69 @@
-//! The admin's door: HTTP on a unix socket, and health on loopback TCP.
+//! The admin's door: HTTP on a unix socket and on loopback TCP.
 //!
-//! | route | unix socket | TCP | what |
-//! |---|---|---|---|
-//! | `GET /healthz` | yes | yes | 200 while the process runs |
-//! | `GET /readyz` | yes | yes | 200 while mail is taken; the body says what is degraded |
-//! | `GET /metrics` | yes | no | Prometheus' text format |
-//! | `/api/v1/…` | yes | no | JSON behind the command line |
+//! Over TCP a route needs a token with its role; the unix socket is guarded by its permissions alone.
+//! What each route needs stands in `routes`, which is the only way to make one:
 //!
-//! **Contract.** Who may open the unix socket (its mode and group) may do everything. TCP has no
-//! tokens yet and so gives health only. No route takes a path on this machine.
+//! | role | what it may |
+//! |---|---|
+//! | none | `GET /healthz` (200 while the process runs), `GET /readyz` (200 while mail is taken; says what is degraded) |
+//! | viewer | what shows no message: status, `/metrics`, records, quarantine entries, lists |
+//! | operator | besides: held messages, release, rescan, learning, list changes, `POST /api/v1/scan`, audit verify |
+//! | admin | besides: deletion, reload, import, audit export, tokens |
 //!
-//! **Failures.** An error is JSON, `{"error": "…"}`, with a sentence for people. A panic in a route
-//! ends that request alone.
+//! **Contract.** Who may open the unix socket (its mode and group) may do everything. Over TCP a request
+//! must name one of our hosts ([`host`]), and without a good token gets health and nothing else, not even
+//! whether a path exists. A token stands in `Authorization: Bearer`, never in a URL. A web page changes
+//! nothing (no `Origin`). No route takes a path on this machine. Bodies, heads, times and connections are
+//! bounded (`gate`, `serve`). Who did what stands in the audit journal, with [`Caller::name`] as author;
+//! what changes something goes on to its end although its client has gone.
+//!
+//! **Failures.** An error is ASCII JSON, `{"error": "…"}`, with a sentence for people. A panic in a route
+//! ends that request alone. Refusals are counted, and noted in the journal within bounds (`refusal`).
+//!
+//! Where to find what: who asks `access`, tokens `tokens` and their routes `token_api`, the table
+//! `routes`, checks before and after a route `gate`, connections `serve`, sockets `listen`.
 
+pub mod access;
 mod api;
 mod error;
+mod gate;
 mod health;
+pub mod host;
 mod listen;
+mod refusal;
+mod routes;
+mod scan;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod token_api;
+pub mod tokens;
 
 use std::sync::Arc;
 
+pub use access::{Caller, How, Role};
 pub use error::ApiError;
 pub use health::Readiness;
 pub use listen::{Bound, Config, Listen, ListenError};
+pub use refusal::Refusals;
+pub use scan::Trials;
+pub use token_api::NewToken;
+pub use tokens::Tokens;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
+use serde_json::Value;
 
-use crate::audit::Audit;
+use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
+use crate::model::text;
+use crate::pipeline::{Trial, budget::Share};
 use crate::quarantine::Quarantine;
+use crate::scan::BoxFuture;
 use crate::telemetry::Metrics;
 use crate::telemetry::spawn::supervised;
+use gate::{Gate, Via};
+use host::Hosts;
+use serve::Listening;
 
 /// What the admin's door asks of the daemon.
 pub trait Control: Send + Sync {
@@ -41,13 +74,23 @@ pub trait Control: Send + Sync {
     fn refresh(&self);
 
     /// The daemon at a glance.
-    fn status(&self) -> serde_json::Value;
+    fn status(&self) -> Value;
 
     /// Reads configuration and rules again; all or nothing. A sentence about what is new.
     ///
     /// # Errors
     /// The whole report if anything is wrong; the old configuration goes on.
     fn reload(&self) -> Result<String, String>;
+
+    /// The largest message, in bytes.
+    fn message_limit(&self) -> u64;
+
+    /// Judges a raw message as the daemon judges mail now, without any effect; the JSON object of
+    /// `mailward scan --json`. `share` is what it holds of the memory for mail.
+    ///
+    /// # Errors
+    /// A sentence, where the machine cannot.
+    fn scan(&self, trial: Trial, raw: Vec<u8>, share: Share) -> BoxFuture<'static, Result<Value, String>>;
 }
 
 /// What the routes work on.
@@ -61,69 +104,80 @@ pub struct Door {
     pub quarantine: Arc<Quarantine>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who may come in over TCP.
+    pub tokens: Arc<Tokens>,
+    /// Who was not let in.
+    pub refusals: Arc<Refusals>,
+    /// Room for messages that are judged by request.
+    pub trials: Trials,
 }
 
 impl Door {
-    /// The routes of a unix socket.
-    pub fn full(self) -> Router {
-        let router = Router::new()
-            .route("/metrics", get(health::metrics))
-            .route("/api/v1/status", get(api::status))
-            .route("/api/v1/reload", post(api::reload))
-            .route("/api/v1/audit", get(api::audit_list))
-            .route("/api/v1/audit/verify", get(api::audit_verify))
-            .route("/api/v1/audit/export", get(api::audit_export))
-            .route("/api/v1/audit/{id}", get(api::audit_show))
-            .route("/api/v1/quarantine", get(api::quarantine_list))
-            .route("/api/v1/quarantine/{id}", get(api::quarantine_show).delete(api::quarantine_delete))
-            .route("/api/v1/quarantine/{id}/message", get(api::quarantine_message));
-        Self::common(router, self)
-    }
-
-    /// The routes of a TCP listener.
-    pub fn health_only(self) -> Router {
-        Self::common(Router::new(), self)
-    }
-
-    fn common(router: Router<Self>, door: Self) -> Router {
-        let metrics = Arc::clone(&door.metrics);
+    /// All routes behind the gate of one listener.
+    fn router(self, via: Via) -> Router {
+        let (router, rules) = routes::all().split();
+        let metrics = Arc::clone(&self.metrics);
+        let gate = Gate { door: self.clone(), rules: Arc::new(rules), via };
+        // The last one is the first that a request meets.
         router
-            .route("/healthz", get(health::healthz))
-            .route("/readyz", get(health::readyz))
             .fallback(api::unknown)
             .method_not_allowed_fallback(api::wrong_method)
-            .layer(axum::middleware::from_fn_with_state(metrics, health::counted))
-            .with_state(door)
+            .layer(from_fn_with_state(gate, gate::pass))
+            .layer(from_fn(gate::dress))
+            .layer(from_fn_with_state(metrics, health::counted))
+            .with_state(self)
     }
 }
 
-/// Serves one open door until the task is aborted.
+/// Serves one open door until the task is aborted; its connections end with it.
 ///
 /// # Errors
 /// If the socket cannot be handed to the runtime.
 pub fn serve(
     bound: Bound,
     door: Door,
-    metrics: &Metrics,
+    config: &Config,
 ) -> Result<tokio::task::JoinHandle<Option<()>>, ListenError> {
     let failed = |source| ListenError::Io { address: "the admin's door".to_owned(), source };
-    let ended = |result: std::io::Result<()>| {
-        if let Err(error) = result {
-            tracing::error!(%error, "the admin's door closed; restart the daemon to open it again");
-        }
-    };
-    Ok(match bound {
+    let metrics = Arc::clone(&door.metrics);
+    let (name, listening, via) = match bound {
         Bound::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener).map_err(failed)?;
-            supervised("admin-unix", metrics, async move { ended(axum::serve(listener, door.full()).await) })
+            ("admin-unix", Listening::Unix(listener), Via::Unix)
         }
         Bound::Tcp(listener) => {
+            let hosts = Hosts::new(listener.local_addr().map_err(failed)?, config.hosts.clone());
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-            supervised(
-                "admin-tcp",
-                metrics,
-                async move { ended(axum::serve(listener, door.health_only()).await) },
-            )
+            ("admin-tcp", Listening::Tcp(listener), Via::Tcp(Arc::new(hosts)))
         }
-    })
+    };
+    let router = door.router(via);
+    Ok(supervised(name, &metrics, serve::attend(listening, router, Arc::clone(&metrics))))
+}
+
+/// Files and the database block: such work leaves the runtime's threads alone.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::Internal(format!("the daemon failed inside, see its log: {error}")))
+}
+
+/// Writes into the journal what somebody did; on return it is on disk.
+async fn noted(audit: &Audit, what: AdminEvent, by: &Caller, detail: String) -> Result<(), ApiError> {
+    let entry = Entry::Admin { what, by: by.name.clone(), time: audit.now(), detail };
+    audit.append(entry, When::Now).await.map_err(ApiError::internal)
+}
+
+/// Writes into the journal that the configuration was read again, and by whom. A journal that cannot be
+/// written does not undo it: a reload may be what repairs that.
+pub async fn note_reload(audit: &Audit, by: &str, result: &Result<String, String>) {
+    let (what, told) = match result {
+        Ok(told) => (AdminEvent::Reloaded, told),
+        Err(report) => (AdminEvent::ReloadRefused, report),
+    };
+    let detail = text::line(told.lines().next().unwrap_or_default(), 300);
+    let entry = Entry::Admin { what, by: by.to_owned(), time: audit.now(), detail };
+    if let Err(error) = audit.append(entry, When::Now).await {
+        tracing::error!(%error, by, "a reload could not be noted in the audit journal");
+    }
 }

@@ -118,6 +118,10 @@ pub enum AdminEvent {
     AccessRefused,
     /// rspamd was taught.
     Learned,
+    /// The configuration was read again and is in use.
+    Reloaded,
+    /// The configuration was read again and refused; the old one stays.
+    ReloadRefused,
 }
 
 impl AdminEvent {
@@ -133,6 +137,8 @@ impl AdminEvent {
             Self::TokenRevoked => "token-revoked",
             Self::AccessRefused => "access-refused",
             Self::Learned => "learned",
+            Self::Reloaded => "reloaded",
+            Self::ReloadRefused => "reload-refused",
         }
     }
 }

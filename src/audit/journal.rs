@@ -18,6 +18,7 @@ use super::opening::{self, Opening};
 use super::sync::{self, Progress};
 use super::witness::{Head, Mark};
 use super::{AuditError, Config, SyncMode};
+use crate::model::Timestamp;
 use crate::telemetry::{Clock, Metrics};
 
 /// The journal and its syncer thread. Dropping it writes and syncs what is waiting.
@@ -73,6 +74,8 @@ pub(super) struct Inner {
     pub(super) wanted: u64,
     /// The last write whose sync failed.
     pub(super) failed_at: u64,
+    /// When a sync succeeded last, since the start.
+    pub(super) synced_at: Option<Timestamp>,
     /// Why nothing is taken now.
     pub(super) failed: Option<String>,
     /// Since when something waits to be written or synced.
@@ -137,6 +140,7 @@ impl Journal {
                 synced: 0,
                 wanted: 0,
                 failed_at: 0,
+                synced_at: None,
                 failed: None,
                 since: None,
                 new_file: false,

@@ -51,6 +51,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::{Clock, Metrics};
 
 mod entry;
+mod events;
 mod expire;
 mod export;
 mod feed;
@@ -65,6 +66,7 @@ mod pseudonym;
 mod query;
 mod record;
 mod row;
+mod standing;
 mod sync;
 mod verify;
 mod witness;
@@ -73,6 +75,7 @@ mod witness;
 mod tests;
 
 pub use entry::{AdminEvent, Entry, QuarantineEvent};
+pub use events::{EventQuery, Events};
 pub use expire::Expiry;
 pub use export::Format;
 pub use files::{Day, Position};
@@ -82,6 +85,7 @@ pub use pseudonym::{KeyError, Pseudonyms};
 pub use query::{Listing, Query};
 pub use record::{AddedHeader, MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
 pub use row::Row;
+pub use standing::Standing;
 pub use verify::{Problem, VerifyReport, verify_dir};
 
 use feed::{Feed, Item};

@@ -82,6 +82,7 @@ fn round(shared: &Shared, head: &Head, progress: &watch::Sender<Progress>) -> bo
                 tracing::warn!("the audit journal can be synced again");
             }
             work.done(&mut inner);
+            inner.synced_at = Some(shared.clock.now());
             let synced = inner.synced;
             progress.send_modify(|p| p.synced = synced);
             shared.done.notify_all();

@@ -77,6 +77,12 @@ impl Client {
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
+    /// POST with a JSON body, for JSON.
+    pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.post(url(path, &())?).json(body))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
     /// DELETE.
     pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
         let bytes = self.send(self.http.delete(url(path, &())?))?;
@@ -96,26 +102,35 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        anyhow!(Unreachable(self.why_unreachable(error)))
+    }
+
+    fn why_unreachable(&self, error: &reqwest::Error) -> String {
         let socket = self.socket.display();
         let mut cause: &dyn std::error::Error = error;
         while let Some(next) = cause.source() {
             cause = next;
         }
         match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
-            Some(std::io::ErrorKind::NotFound) => anyhow!(
+            Some(std::io::ErrorKind::NotFound) => format!(
                 "no daemon listens on {socket}; is mailward running (systemctl status mailward), with the same \
                  configuration?"
             ),
             Some(std::io::ErrorKind::ConnectionRefused) => {
-                anyhow!("nobody answers on {socket}: the daemon that made it is gone; start it again")
+                format!("nobody answers on {socket}: the daemon that made it is gone; start it again")
             }
-            Some(std::io::ErrorKind::PermissionDenied) => anyhow!(
+            Some(std::io::ErrorKind::PermissionDenied) => format!(
                 "you may not open {socket}; run this as root or as a member of the group that owns the socket"
             ),
-            _ => anyhow!("the daemon on {socket} could not be asked: {cause}"),
+            _ => format!("the daemon on {socket} could not be asked: {cause}"),
         }
     }
 }
+
+/// Nobody answers.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unreachable(String);
 
 fn refusal(status: reqwest::StatusCode, body: &[u8]) -> anyhow::Error {
     let told = serde_json::from_slice::<Value>(body).ok();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::admin_client::Client;
 use super::output::{count, err, json, out, table};
-use super::{limit, when};
+use super::{events, limit, when};
 use crate::audit::{Format, Query, Row, VerifyReport, verify_dir};
 use crate::config::Config;
 use crate::model::{Category, Disposition, MailId, Timestamp};
@@ -22,6 +22,8 @@ pub(super) enum Command {
         /// The id.
         id: MailId,
     },
+    /// What people and the daemon itself did, newest first: lists, tokens, refusals, reloads, releases.
+    Events(events::Arguments),
     /// Check that the journal is whole: no line changed, missing or added.
     Verify {
         /// Read the journal of state_dir without the daemon; only while it does not run.
@@ -157,6 +159,7 @@ pub(super) fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode>
             json(&Client::new(&config)?.get(&format!("/api/v1/audit/{id}"), &())?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Events(arguments) => events::run(arguments, &config),
         Command::Verify { offline, json: as_json } => verify(*offline, *as_json, &config),
         Command::Export { filter, format } => {
             let export = Export { query: filter.query(0, None), format: *format };

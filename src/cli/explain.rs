@@ -6,10 +6,10 @@ use anyhow::Context;
 
 use super::admin_client::Client;
 use super::output::{json, out};
-use super::story;
 use crate::audit::Record;
 use crate::config::Config;
 use crate::model::{MailId, text};
+use crate::pipeline::story;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -48,7 +48,9 @@ beside it), and the keys of this installation in
 .IR keys/ .
 .TP
 .I /run/mailward/admin.sock
-The admin socket, HTTP. Whoever may open it may do everything.
+The admin socket, HTTP. Whoever may open it may do everything. The same is on a TCP port of loopback, for whom
+.B mailward token create
+made a token; without one that port says whether mailward is healthy, and nothing else.
 .TP
 .I /var/spool/postfix/mailward/milter.sock
 The milter's socket, inside Postfix's chroot.
@@ -86,10 +88,15 @@ Not done, or done in part: the reason is on standard error. For
 .B audit verify
 the journal is not whole; for
 .B status
-no mail is taken.
+mail is taken and something is degraded.
 .TP
 .B 2
 Wrong usage.
+.TP
+.B 3
+Of
+.B status
+alone: no mail is taken, or no daemon can be asked.
 .TP
 .B 78
 The configuration, or a rule file it names, is wrong. Starting again would not mend it.
@@ -109,6 +116,9 @@ What would be said of a file, as if it came from this client:
 .TP
 Health, for a monitor:
 .B curl \-\-fail \-\-unix\-socket /run/mailward/admin.sock http://localhost/readyz
+.TP
+A token for Prometheus, in a file that only it can read:
+.B (umask 077; mailward token create prometheus \-\-role viewer > mailward.token)
 .SH SEE ALSO
 .BR postconf (5),
 .BR master (5),

@@ -2,13 +2,15 @@
 //! asks the daemon through its admin socket.
 //!
 //! **Contract.** [`run`] parses the arguments, does what was asked and returns the exit code: 0 done,
-//! 1 not done, 2 wrong usage, 78 (`EX_CONFIG`) wrong configuration. Results go to stdout, everything
+//! 1 not done, 2 wrong usage, 78 (`EX_CONFIG`) wrong configuration. `status` alone uses 3 besides: no
+//! daemon answers, or it takes no mail. Results go to stdout, everything
 //! else to stderr; what did not get out on stdout is a 1.
 //!
 //! **Failures.** One sentence that says what happened and what to do, on stderr.
 
 mod admin_client;
 mod audit;
+mod events;
 mod explain;
 mod limit;
 mod man;
@@ -17,7 +19,7 @@ mod quarantine;
 mod scan;
 mod serve;
 mod status;
-mod story;
+mod token;
 mod when;
 
 use std::ffi::OsString;
@@ -66,6 +68,9 @@ enum Command {
     /// Look through what was held.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Tokens for the TCP port of the admin's door.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Make the daemon read its configuration and rules again.
     Reload,
     /// Print shell completions.
@@ -126,6 +131,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(status) => status::run(status, &load(arguments)?),
         Command::Audit(command) => audit::run(command, load(arguments)?),
         Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
+        Command::Token(command) => token::run(command, &load(arguments)?),
         Command::Reload => {
             let answer = admin_client::Client::new(&load(arguments)?)?.post("/api/v1/reload")?;
             out(answer["message"].as_str().unwrap_or("reloaded"));

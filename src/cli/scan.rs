@@ -7,18 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use serde_json::Value;
 
 use super::output::{err, json, out};
-use super::story;
 use crate::config::Config;
 use crate::daemon;
 use crate::mail;
-use crate::model::{
-    Client, ClientAddr, Envelope, ListHits, Message, Recipient, ReversePath, Session, causes,
-};
-use crate::pipeline::engine::{Engine, Subject};
-use crate::pipeline::record;
+use crate::model::{ListHits, Message, causes};
+use crate::pipeline::{Engine, Trial, story};
 use crate::telemetry::{Clock, Metrics};
 
 /// What `mailward scan --help` says at its end.
@@ -56,6 +51,12 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
     let engine = daemon::offline_engine(&config, &metrics)?;
+    let trial = Trial {
+        ip: arguments.ip,
+        helo: arguments.helo.clone(),
+        from: arguments.from.clone(),
+        rcpt: arguments.rcpt.clone(),
+    };
     let mut code = ExitCode::SUCCESS;
     for (position, file) in arguments.files.iter().enumerate() {
         let raw = match read(file, limit) {
@@ -71,10 +72,9 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
         for doubt in doubts(messages, &message) {
             err(&format!("mailward: {} {doubt}", name(file)));
         }
-        let mut record = runtime.block_on(judge(&engine, arguments, message))?;
+        let mut record = runtime.block_on(judge(&engine, &trial, message))?;
         if arguments.json {
-            let object = story::object(&record);
-            json(&if arguments.rcpt.is_empty() { without_recipients(object) } else { object })?;
+            json(&trial.object(&record))?;
         } else {
             if arguments.rcpt.is_empty() {
                 record.envelope.recipients.clear();
@@ -88,60 +88,11 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     Ok(code)
 }
 
-async fn judge(
-    engine: &Engine,
-    arguments: &Arguments,
-    message: Message,
-) -> anyhow::Result<crate::audit::Record> {
+async fn judge(engine: &Engine, trial: &Trial, message: Message) -> anyhow::Result<crate::audit::Record> {
     let clock = Clock::system();
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
-    let session = Arc::new(session(arguments));
-    let direction = engine.direction(&session);
-    let subject = Subject {
-        id,
-        session,
-        envelope: envelope(arguments),
-        message,
-        fault: None,
-        direction,
-        lists: ListHits::default(),
-        released: None,
-        share: None,
-    };
-    let looked = engine.look(subject).await;
-    let judged = engine.judge(&looked, 0);
-    Ok(record::of(id, clock.now(), &looked, &judged, None, engine))
-}
-
-fn session(arguments: &Arguments) -> Session {
-    let addr = arguments.ip.map_or(ClientAddr::Unknown, ClientAddr::Ip);
-    Session {
-        // The name is what DNS says of the address, and no DNS question is asked.
-        client: Client { name: String::new(), addr },
-        helo: arguments.helo.clone(),
-        ..Session::default()
-    }
-}
-
-fn envelope(arguments: &Arguments) -> Envelope {
-    let path = |address: &str| Recipient::new(format!("<{}>", address.trim_matches(['<', '>'])));
-    // A file has no recipients of its own, and a plan needs one: it is made for one without a name, who is
-    // then not shown.
-    let recipients = match arguments.rcpt.as_slice() {
-        [] => vec![path("")],
-        given => given.iter().map(|r| path(r)).collect(),
-    };
-    Envelope { reverse_path: ReversePath(path(&arguments.from)), recipients, ..Envelope::default() }
-}
-
-/// The object of a message that was judged for nobody by name.
-fn without_recipients(mut object: Value) -> Value {
-    for (table, key) in [("envelope", "recipients"), ("plan", "dispositions")] {
-        if let Some(table) = object.get_mut(table).and_then(Value::as_object_mut) {
-            table.insert(key.to_owned(), Value::Array(Vec::new()));
-        }
-    }
-    object
+    // The daemon has the lists; a file is judged without them.
+    Ok(trial.judge(engine, id, clock.now(), message, ListHits::default(), None).await)
 }
 
 /// What speaks against a file being one mail, as ends of a sentence that begins with its name.

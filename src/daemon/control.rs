@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use serde_json::json;
 
+use super::glance::{self, Reload, Seen};
+use super::recent::Recent;
 use super::{assemble, notify};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::Snapshot;
-use crate::model::{Disposition, Timestamp};
-use crate::pipeline::{Budget, Engine, Process, Shared};
-use crate::scan::Health;
+use crate::model::Timestamp;
+use crate::pipeline::budget::Share;
+use crate::pipeline::{Budget, Engine, Process, Shared, Trial};
 use crate::scan::yara::Yara;
+use crate::scan::{BoxFuture, Health};
 
 /// What the effects may take after a message's deadline before its judge is taken for hung.
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,6 +35,7 @@ pub(super) struct Daemon {
     /// Keeps two reloads from happening at once.
     reloading: Mutex<()>,
     taking: AtomicBool,
+    recent: Recent,
     started: Timestamp,
 }
 
@@ -41,13 +44,19 @@ struct Now {
     at_start: Config,
     config: Config,
     process: Arc<Process>,
+    /// The file that it was read from; `None`: there was none.
+    file: Option<PathBuf>,
     /// Why the last attempt to read the configuration was refused.
     refused: Option<String>,
+    /// The last attempt.
+    reload: Option<Reload>,
 }
 
 impl Daemon {
+    /// `path` is where a reload reads the configuration, `file` where this one was read.
     pub(super) fn new(
         path: Option<PathBuf>,
+        file: Option<PathBuf>,
         config: Config,
         shared: Arc<Shared>,
         yara: Option<Arc<Yara>>,
@@ -57,7 +66,8 @@ impl Daemon {
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(&config, &process)));
         let started = shared.clock.now();
         let budget = Budget::new(config.limits.messages, config.limits.held.0);
-        let now = Mutex::new(Now { at_start: config.clone(), config, process, refused: None });
+        let now =
+            Mutex::new(Now { at_start: config.clone(), config, process, file, refused: None, reload: None });
         Self {
             path,
             shared,
@@ -67,6 +77,7 @@ impl Daemon {
             now,
             reloading: Mutex::new(()),
             taking: AtomicBool::new(false),
+            recent: Recent::default(),
             started,
         }
     }
@@ -91,12 +102,17 @@ impl Daemon {
         self.taking.store(taking, Ordering::Relaxed);
     }
 
+    /// Remembers what was counted until now; called every [`super::recent::EVERY`].
+    pub(super) fn remember(&self) {
+        self.recent.remember(&self.shared.metrics);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn try_reload(&self) -> Result<String, String> {
-        let Loaded { config, warnings, .. } =
+        let Loaded { config, warnings, file } =
             Config::load(self.path.as_deref()).map_err(|e| e.to_string())?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -133,6 +149,7 @@ impl Daemon {
         let mut now = self.lock();
         now.process = process;
         now.config = config;
+        now.file = file;
         drop(now);
         let mut told = format!("configuration and rules were read again: {rules}");
         if !restart.is_empty() {
@@ -166,41 +183,21 @@ impl Control for Daemon {
     }
 
     fn status(&self) -> serde_json::Value {
-        let now = self.shared.clock.now();
-        let totals = self.shared.quarantine.totals();
         let readiness = self.readiness();
-        let messages: serde_json::Map<String, serde_json::Value> = Disposition::ALL
-            .into_iter()
-            .map(|d| (d.name().to_owned(), self.shared.metrics.messages_by(d).into()))
-            .collect();
-        let current = self.lock();
-        let restart = needs_restart(&current.at_start, &current.config);
-        let scanners: Vec<serde_json::Value> = current
-            .process
-            .engine()
-            .scanners()
-            .iter()
-            .map(|asked| {
-                let health = match asked.scan.health() {
-                    Health::Up => "up".to_owned(),
-                    Health::Degraded(what) => format!("degraded: {what}"),
-                };
-                json!({"name": asked.scan.scanner(), "health": health})
-            })
-            .collect();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "started": self.started,
-            "uptime_seconds": now.since(self.started).as_secs(),
-            "ready": readiness.ready,
-            "degraded": readiness.degraded,
-            "restart_needed": restart,
-            "messages": messages,
-            "in_work": self.budget.messages(),
-            "bytes_held": self.budget.bytes(),
-            "scanners": scanners,
-            "quarantine": {"entries": totals.entries, "bytes": totals.bytes},
-        })
+        let now = self.lock();
+        let seen = Seen {
+            shared: &self.shared,
+            budget: &self.budget,
+            recent: &self.recent,
+            engine: now.process.engine(),
+            config: &now.config,
+            file: now.file.as_deref(),
+            started: self.started,
+            reload: now.reload.as_ref(),
+            restart: needs_restart(&now.at_start, &now.config),
+            readiness,
+        };
+        glance::status(&seen)
     }
 
     fn refresh(&self) {
@@ -224,10 +221,33 @@ impl Control for Daemon {
             Ok(told) => tracing::info!("{told}"),
             Err(report) => tracing::error!("the reload was refused, the old configuration stays:\n{report}"),
         }
-        self.lock().refused = result.as_ref().err().cloned();
+        let mut now = self.lock();
+        now.refused = result.as_ref().err().cloned();
+        now.reload = Some(Reload { time: self.shared.clock.now(), ok: result.is_ok() });
+        drop(now);
         drop(one_at_a_time);
         notify::ready();
         result
+    }
+
+    fn message_limit(&self) -> u64 {
+        self.lock().config.limits.message.0
+    }
+
+    fn scan(
+        &self,
+        trial: Trial,
+        raw: Vec<u8>,
+        share: Share,
+    ) -> BoxFuture<'static, Result<serde_json::Value, String>> {
+        let (process, clock) = (Arc::clone(&self.lock().process), self.shared.clock.clone());
+        Box::pin(async move {
+            let id = clock.mail_id().map_err(|e| format!("the machine gives no random numbers: {e}"))?;
+            let message = crate::mail::header::parse(raw);
+            let lists = crate::model::ListHits::default();
+            let record = trial.judge(process.engine(), id, clock.now(), message, lists, Some(share)).await;
+            Ok(trial.object(&record))
+        })
     }
 }
 

@@ -10,8 +10,10 @@
 
 mod assemble;
 mod control;
+mod glance;
 mod keys;
 mod notify;
+mod recent;
 mod run;
 mod state;
 mod upkeep;

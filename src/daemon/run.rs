@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 
 use super::control::Daemon;
 use super::{DaemonError, assemble, keys, notify, state, upkeep};
-use crate::admin::{self, Bound, Control, Door};
+use crate::admin::{self, Bound, Control, Door, Refusals, Tokens, Trials};
 use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::{self, Listener, Service};
-use crate::pipeline::{Repeats, Shared, Trouble};
+use crate::pipeline::{Budget, Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
@@ -44,11 +44,17 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let yara = assemble::start_yara(&config, &metrics)?;
     let watcher = yara.as_ref().map(|yara| yara.watch());
     let engine = assemble::engine(&config, yara.as_ref(), &metrics)?;
-    let daemon =
-        Arc::new(Daemon::new(path.map(Path::to_owned), config.clone(), Arc::clone(&shared), yara, engine));
+    let daemon = Arc::new(Daemon::new(
+        path.map(Path::to_owned),
+        file,
+        config.clone(),
+        Arc::clone(&shared),
+        yara,
+        engine,
+    ));
 
     let control: Arc<dyn Control> = Arc::clone(&daemon) as Arc<dyn Control>;
-    let doors = open_doors(&config, &shared, control)?;
+    let doors = open_doors(&config, &shared, &store, daemon.budget(), control)?;
     let mut listeners = Vec::new();
     for endpoint in &config.milter.listen {
         let listener = Listener::bind(endpoint, &config.milter).await?;
@@ -148,10 +154,19 @@ async fn close_state(shared: &Arc<Shared>, store: Store) {
 fn open_doors(
     config: &Config,
     shared: &Arc<Shared>,
+    store: &Store,
+    budget: Arc<Budget>,
     control: Arc<dyn Control>,
 ) -> Result<Vec<JoinHandle<Option<()>>>, DaemonError> {
+    let (tokens, notes) = Tokens::open(store, shared.clock.clone())?;
+    for note in notes {
+        tracing::error!(note, "admin");
+    }
     let door = Door {
         control,
+        tokens,
+        refusals: Refusals::new(Arc::clone(&shared.audit), Arc::clone(&shared.metrics)),
+        trials: Trials::new(budget),
         audit: Arc::clone(&shared.audit),
         quarantine: Arc::clone(&shared.quarantine),
         metrics: Arc::clone(&shared.metrics),
@@ -159,7 +174,7 @@ fn open_doors(
     let mut open = Vec::new();
     for listen in &config.admin.listen {
         let bound = Bound::open(listen, &config.admin)?;
-        open.push(admin::serve(bound, door.clone(), &shared.metrics)?);
+        open.push(admin::serve(bound, door.clone(), &config.admin)?);
     }
     Ok(open)
 }
@@ -167,6 +182,7 @@ fn open_doors(
 /// Until we are told to stop: reloads, upkeep, the watchdog.
 async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signals) {
     let mut upkeep = tokio::time::interval(upkeep::EVERY);
+    let mut minutes = tokio::time::interval(super::recent::EVERY);
     let mut watchdog =
         tokio::time::interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
     loop {
@@ -174,9 +190,13 @@ async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signal
             _ = signals.terminate.recv() => return,
             _ = signals.interrupt.recv() => return,
             _ = signals.hangup.recv() => {
-                let daemon = Arc::clone(daemon);
+                let (daemon, audit) = (Arc::clone(daemon), Arc::clone(&shared.audit));
                 // Reading files and compiling rules blocks; the result is logged where it happens.
-                let reload = async move { drop(tokio::task::spawn_blocking(move || daemon.reload()).await) };
+                let reload = async move {
+                    if let Ok(result) = tokio::task::spawn_blocking(move || daemon.reload()).await {
+                        admin::note_reload(&audit, "SIGHUP", &result).await;
+                    }
+                };
                 supervised("reload", &shared.metrics, reload);
             }
             _ = upkeep.tick() => {
@@ -184,6 +204,7 @@ async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signal
                 let metrics = Arc::clone(&shared.metrics);
                 supervised("upkeep", &metrics, async move { upkeep::round(&shared).await });
             }
+            _ = minutes.tick() => daemon.remember(),
             _ = watchdog.tick() => notify::watchdog(),
         }
     }

@@ -15,8 +15,10 @@ pub mod engine;
 mod process;
 pub mod record;
 mod repeat;
+pub mod story;
 mod telling;
 pub mod transaction;
+mod trial;
 mod trouble;
 
 pub use budget::Budget;
@@ -24,6 +26,7 @@ pub use engine::Engine;
 pub use process::{Process, Shared};
 pub use repeat::Repeats;
 pub use transaction::{Received, Transaction};
+pub use trial::Trial;
 pub use trouble::Trouble;
 
 /// What was decided about a message, with all effects done.

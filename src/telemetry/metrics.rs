@@ -132,6 +132,12 @@ metrics! {
     config_reloads: IntCounterVec = "mailward_config_reloads_total" ["result"];
     /// Requests at the admin door, by path pattern and status class.
     admin_requests: IntCounterVec = "mailward_admin_requests_total" ["route", "status"];
+    /// Requests that the admin door refused, by reason.
+    admin_refusals: IntCounterVec = "mailward_admin_refusals_total" ["reason"];
+    /// Connections at the admin door now, by kind of socket.
+    admin_connections: IntGaugeVec = "mailward_admin_connections" ["socket"];
+    /// Messages judged on trial by request, without any effect, by how that ended.
+    admin_scans: IntCounterVec = "mailward_admin_scans_total" ["result"];
     /// When the daemon started, in seconds since 1970.
     start_time_seconds: Gauge = "mailward_start_time_seconds";
 }
@@ -213,6 +219,15 @@ impl Metrics {
         Category::ALL
             .into_iter()
             .map(|category| self.messages.with_label_values(&[disposition.name(), category.name()]).get())
+            .sum()
+    }
+
+    /// Messages judged since the start that were of `category`.
+    #[must_use]
+    pub fn messages_in(&self, category: Category) -> u64 {
+        Disposition::ALL
+            .into_iter()
+            .map(|disposition| self.messages.with_label_values(&[disposition.name(), category.name()]).get())
             .sum()
     }
 

@@ -7,6 +7,7 @@
     reason = "these are tests: a panic is how they fail"
 )]
 
+mod admin_door;
 mod admin_http;
 mod case;
 mod cases;

@@ -10,6 +10,7 @@ use super::*;
 use crate::model::*;
 
 mod crash;
+mod events;
 mod expire;
 mod journal;
 mod measure;

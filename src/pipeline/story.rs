@@ -8,9 +8,10 @@ use crate::audit::Record;
 use crate::model::{Answer, Recipient, Verdict};
 use crate::policy::{Story, render};
 
-/// The object that `scan --json` and `explain --json` print for one message. The keys up to
-/// `attachments` are fixed; more may follow.
-pub(super) fn object(record: &Record) -> Value {
+/// The object that `scan --json`, `explain --json` and `POST /api/v1/scan` give for one message. The
+/// keys up to `attachments` are fixed; more may follow.
+#[must_use]
+pub fn object(record: &Record) -> Value {
     let verdict = record.main_verdict();
     let coverage: BTreeMap<&str, String> =
         record.coverage.0.iter().map(|(scanner, outcome)| (scanner.name(), outcome.to_string())).collect();
@@ -39,7 +40,8 @@ pub(super) fn object(record: &Record) -> Value {
 }
 
 /// The judgement as text for people.
-pub(super) fn text(record: &Record) -> String {
+#[must_use]
+pub fn text(record: &Record) -> String {
     let recipients = &record.envelope.recipients;
     if recipients.is_empty() {
         let verdicts: Vec<Verdict> = record.verdicts.iter().map(|shared| shared.verdict.clone()).collect();
@@ -68,7 +70,8 @@ fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> Stri
 }
 
 /// What the MTA was told.
-pub(super) fn answer(record: &Record) -> String {
+#[must_use]
+pub fn answer(record: &Record) -> String {
     match &record.plan.answer {
         Answer::Accept => "accepted".to_owned(),
         Answer::Discard => "accepted, delivered to nobody".to_owned(),
