@@ -23,7 +23,6 @@ pub(super) const NOT_YET: &[(&str, &str)] = &[
     ("lmtp", "nothing listens there"),
     ("dns.*", "no DNS question is asked"),
     ("scanner.auth", "SPF, DKIM, DMARC and ARC are not looked at"),
-    ("scanner.clamd", "clamd is not asked"),
     ("scanner.rspamd", "rspamd is not asked"),
     ("scanner.urls", "links are not looked at"),
     ("feed.*", "it is not fetched"),
@@ -38,6 +37,7 @@ pub(super) const POSITIVE: &[&str] = &[
     "dns.attempts",
     "scanner.*.timeout",
     "scanner.*.max_size",
+    "scanner.*.connections",
     "feed.*.refresh",
     "feed.*.max_size",
     "limits.message",
@@ -379,6 +379,9 @@ impl<'a> Checks<'a, '_> {
         }
         if let Err(errors) = crate::policy::Policy::new(&config.policy) {
             faults.extend(errors.iter().map(|e| (format!("policy.{}", e.key()), format!("policy.{e}"))));
+        }
+        for (key, sentence) in config.scanner.clamd.iter().flat_map(super::Clamd::faults) {
+            faults.push((format!("scanner.clamd.{key}"), sentence));
         }
         let named = |sentence: &String| sentence.split_whitespace().next().unwrap_or_default().to_owned();
         faults.extend(config.quarantine.faults().into_iter().map(|s| (named(&s), s)));

@@ -115,6 +115,35 @@ scanner! {
     address: Server = Server::Unix("/run/clamav/clamd.ctl".into()),
     /// A larger message is not sent there; not above clamd's own `StreamMaxLength`.
     max_size: ByteSize = ByteSize(25 << 20),
+    /// How many messages ask it at once; the others wait. `MaxThreads` of clamd.conf.
+    connections: u32 = 10,
+    /// Hand each message over as a file in memory (`FILDES`) instead of streaming it; unix sockets only.
+    pass_file: bool = false,
+}
+
+impl Clamd {
+    /// What cannot be meant: a key and a sentence.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if self.enabled && self.pass_file && matches!(self.address, Server::Tcp { .. }) {
+            let told = "scanner.clamd.pass_file = true needs a unix socket: a file cannot be handed over TCP; \
+                        take the key out, or give clamd's socket as `address`";
+            faults.push(("pass_file", told.to_owned()));
+        }
+        faults
+    }
+
+    /// What the scanner needs to know.
+    #[must_use]
+    pub fn settings(&self) -> crate::scan::clamd::Settings {
+        crate::scan::clamd::Settings {
+            server: self.address.clone(),
+            connections: self.connections as usize,
+            pass_file: self.pass_file,
+            max_size: self.max_size,
+        }
+    }
 }
 
 scanner! {

@@ -13,10 +13,11 @@ use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::policy::{Policy, Worth};
 use crate::scan::absent::Absent;
+use crate::scan::clamd::Clamd;
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
 use crate::scan::yara::Yara;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Clock, Metrics};
 
 /// An engine without the daemon around it: nothing is stored. Blocks while rules are compiled.
 ///
@@ -24,7 +25,27 @@ use crate::telemetry::Metrics;
 /// If the rules cannot be used or the policy contradicts itself.
 pub fn offline_engine(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, DaemonError> {
     let yara = start_yara(config, metrics)?;
-    engine(config, yara.as_ref(), metrics)
+    let neighbours = Neighbours::default().renewed(config, &Clock::system(), metrics);
+    engine(config, yara.as_ref(), &neighbours, metrics)
+}
+
+/// Scanners that ask another server. They outlive a reload that leaves their settings alone, with all they
+/// have learnt about that server.
+#[derive(Clone, Default)]
+pub(super) struct Neighbours {
+    clamd: Option<Arc<Clamd>>,
+}
+
+impl Neighbours {
+    /// Those of `config`: the same where their settings did not change.
+    pub(super) fn renewed(&self, config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Self {
+        let clamd = config.scanner.clamd.as_ref().filter(|section| section.enabled).map(|section| {
+            let settings = section.settings();
+            let same = self.clamd.as_ref().filter(|clamd| *clamd.settings() == settings);
+            same.cloned().unwrap_or_else(|| Clamd::new(settings, clock.clone(), Arc::clone(metrics)))
+        });
+        Self { clamd }
+    }
 }
 
 /// The YARA scanner, unless it is off.
@@ -33,10 +54,11 @@ pub(super) fn start_yara(config: &Config, metrics: &Arc<Metrics>) -> Result<Opti
     Ok(if section.enabled { Some(Yara::start(section, Arc::clone(metrics))?) } else { None })
 }
 
-/// The engine of this configuration, with a YARA scanner that is running already.
+/// The engine of this configuration, with scanners that are running already.
 pub(super) fn engine(
     config: &Config,
     yara: Option<&Arc<Yara>>,
+    neighbours: &Neighbours,
     metrics: &Arc<Metrics>,
 ) -> Result<Engine, DaemonError> {
     let policy = Policy::new(&config.policy).map_err(|errors| {
@@ -54,7 +76,10 @@ pub(super) fn engine(
     if let (Some(yara), Some(terms)) = (yara, config.scanner.terms(Scanner::Yara)) {
         ask(Arc::clone(yara) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
-    for scanner in [Scanner::Auth, Scanner::Clamd, Scanner::Rspamd, Scanner::Urls] {
+    if let (Some(clamd), Some(terms)) = (&neighbours.clamd, config.scanner.terms(Scanner::Clamd)) {
+        ask(Arc::clone(clamd) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
+    }
+    for scanner in [Scanner::Auth, Scanner::Rspamd, Scanner::Urls] {
         if let Some(terms) = config.scanner.terms(scanner) {
             ask(Arc::new(Absent(scanner)), terms.timeout.duration(), terms.on_failure);
         }

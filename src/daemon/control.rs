@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::assemble::{self, Neighbours};
 use super::glance::{self, Reload, Seen};
+use super::notify;
 use super::recent::Recent;
-use super::{assemble, notify};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::Snapshot;
@@ -46,6 +47,8 @@ struct Now {
     process: Arc<Process>,
     /// The file that it was read from; `None`: there was none.
     file: Option<PathBuf>,
+    /// Scanners that a reload keeps.
+    neighbours: Neighbours,
     /// Why the last attempt to read the configuration was refused.
     refused: Option<String>,
     /// The last attempt.
@@ -60,14 +63,22 @@ impl Daemon {
         config: Config,
         shared: Arc<Shared>,
         yara: Option<Arc<Yara>>,
+        neighbours: Neighbours,
         engine: Engine,
     ) -> Self {
         let process = Arc::new(Process::new(engine, Arc::clone(&shared)));
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(&config, &process)));
         let started = shared.clock.now();
         let budget = Budget::new(config.limits.messages, config.limits.held.0);
-        let now =
-            Mutex::new(Now { at_start: config.clone(), config, process, file, refused: None, reload: None });
+        let now = Mutex::new(Now {
+            at_start: config.clone(),
+            config,
+            process,
+            file,
+            neighbours,
+            refused: None,
+            reload: None,
+        });
         Self {
             path,
             shared,
@@ -117,13 +128,14 @@ impl Daemon {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let (at_start, old) = {
+        let (at_start, old, neighbours) = {
             let now = self.lock();
-            (now.at_start.clone(), now.config.clone())
+            (now.at_start.clone(), now.config.clone(), now.neighbours.clone())
         };
         let restart = needs_restart(&at_start, &config);
         // Each part is made before any is put to use: all or nothing.
-        let engine = assemble::engine(&config, self.yara.as_ref(), &self.shared.metrics)
+        let neighbours = neighbours.renewed(&config, &self.shared.clock, &self.shared.metrics);
+        let engine = assemble::engine(&config, self.yara.as_ref(), &neighbours, &self.shared.metrics)
             .map_err(|error| error.to_string())?;
         // Path and group stay as they are until a restart.
         let kept = &at_start.quarantine;
@@ -148,6 +160,7 @@ impl Daemon {
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();
         now.process = process;
+        now.neighbours = neighbours;
         now.config = config;
         now.file = file;
         drop(now);

@@ -43,13 +43,15 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let (shared, store) = open_state(&config, &metrics)?;
     let yara = assemble::start_yara(&config, &metrics)?;
     let watcher = yara.as_ref().map(|yara| yara.watch());
-    let engine = assemble::engine(&config, yara.as_ref(), &metrics)?;
+    let neighbours = assemble::Neighbours::default().renewed(&config, &shared.clock, &metrics);
+    let engine = assemble::engine(&config, yara.as_ref(), &neighbours, &metrics)?;
     let daemon = Arc::new(Daemon::new(
         path.map(Path::to_owned),
         file,
         config.clone(),
         Arc::clone(&shared),
         yara,
+        neighbours,
         engine,
     ));
 

@@ -80,13 +80,19 @@ impl Breaker {
     /// If it is left alone for now, and why.
     pub fn pass(&self) -> Result<Pass, Open> {
         let mut state = self.lock();
-        if let Some(until) = state.rests_until {
-            if state.trying || Instant::now() < until {
-                return Err(state.why());
-            }
-            state.trying = true;
+        if state.is_resting() {
+            return Err(state.why());
         }
+        state.trying = state.rests_until.is_some();
         Ok(Pass { breaker: self.clone(), open: true })
+    }
+
+    /// Why [`Self::pass`] would be refused now; takes no leave. For those who would wait for something else
+    /// before they ask.
+    #[must_use]
+    pub fn resting(&self) -> Option<Open> {
+        let state = self.lock();
+        state.is_resting().then(|| state.why())
     }
 
     /// How the server does.
@@ -138,6 +144,11 @@ impl Breaker {
 }
 
 impl State {
+    /// Nobody else is let through: its rest is not over, or one message tries it.
+    fn is_resting(&self) -> bool {
+        self.rests_until.is_some_and(|until| self.trying || Instant::now() < until)
+    }
+
     fn why(&self) -> Open {
         Open { failures: self.failures, last: self.last.clone().unwrap_or_default() }
     }
@@ -194,9 +205,12 @@ mod tests {
             "left alone after 5 failures in a row, the last: it gave no answer in time"
         );
         assert_eq!(breaker.standing(), Standing::LeftAlone(open));
+        assert_eq!(breaker.resting(), breaker.pass().err());
         rested(&breaker);
+        assert_eq!(breaker.resting(), None, "asking so takes no leave");
         let trying = breaker.pass().unwrap();
         assert!(breaker.pass().is_err(), "one is enough to see whether it answers again");
+        assert!(breaker.resting().is_some());
         trying.bad("refused");
         assert_eq!(breaker.lock().rest, REST * 2);
         rested(&breaker);

@@ -8,6 +8,7 @@
 //! an absence; what that is worth is the admin's `on_failure`, applied by `policy`.
 
 pub mod absent;
+pub mod clamd;
 pub mod mime;
 pub mod run;
 pub mod yara;

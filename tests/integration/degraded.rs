@@ -37,15 +37,15 @@ fn mail_that_cannot_be_quarantined_is_put_off_and_everybody_is_told() {
 
 #[test]
 fn a_scanner_that_is_configured_and_not_there_stands_in_coverage() {
-    let daemon = Daemon::start("[scanner.clamd]\naddress = \"unix:/nowhere/clamd\"\n").unwrap();
+    let daemon = Daemon::start("[scanner.urls]\n").unwrap();
     let answer = judge(&daemon, &mail("plain", "text"));
     assert!(answer.word == "accept" || answer.word == "continue", "{answer:?}");
     let (_, text) = daemon.get("/readyz").unwrap();
-    assert!(text.contains("degraded: clamd: configured, and not available"), "{text}");
+    assert!(text.contains("degraded: urls: configured, and not available"), "{text}");
     let coverage = stdout(&daemon, &["audit", "export"]);
     assert!(coverage.contains("unavailable"), "{coverage}");
     let metrics = daemon.get("/metrics").unwrap().1;
-    assert!(metrics.contains("mailward_scanner_up{scanner=\"clamd\"} 0"), "{metrics}");
+    assert!(metrics.contains("mailward_scanner_up{scanner=\"urls\"} 0"), "{metrics}");
     assert!(metrics.contains("mailward_scanner_up{scanner=\"yara\"} 1"), "{metrics}");
 }
 

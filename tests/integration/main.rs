@@ -21,6 +21,8 @@ mod load;
 mod milter_client;
 #[path = "../mta/mod.rs"]
 mod mta;
+mod neighbour_clamd;
+mod neighbour_clamd_figures;
 mod outbound;
 mod over_tcp;
 mod spine;

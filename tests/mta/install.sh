@@ -2,16 +2,23 @@
 # Installs what the tests, the demo and the bench need and this machine lacks, from Debian's packages. Says one line
 # on each step, and nothing where nothing is missing.
 #
-# An admin's mail server is left alone: a Postfix that is here is used for its programs only, one that this script
-# installs is neither started nor enabled, and no package is ever removed (another mail server would be).
+# An admin's servers are left alone: a Postfix or clamd that is here is used for its programs only, one that this
+# script installs is neither started nor enabled, and no package is ever removed (another mail server would be).
 set -eu
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 say() { printf 'install: %s\n' "$*" >&2; }
 
 missing=""
-command -v postfix >/dev/null 2>&1 || missing="$missing postfix"
+units=""
+command -v postfix >/dev/null 2>&1 || { missing="$missing postfix"; units="$units postfix.service"; }
 command -v swaks >/dev/null 2>&1 || missing="$missing swaks"
+command -v clamd >/dev/null 2>&1 || {
+    missing="$missing clamav-daemon"
+    units="$units clamav-daemon.service clamav-daemon.socket"
+    # It comes along, and would fetch signatures that nobody here needs.
+    command -v freshclam >/dev/null 2>&1 || units="$units clamav-freshclam.service"
+}
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 
 if [ -n "$missing" ]; then
@@ -31,16 +38,16 @@ if [ -n "$missing" ]; then
     # Debian starts a service when its package is installed. policy-rc.d forbids that; one that stands there
     # already is the admin's and stays.
     policy=/usr/sbin/policy-rc.d
-    fresh_postfix=""
-    case "$missing" in *postfix*) fresh_postfix=yes ;; esac
-    if [ -n "$fresh_postfix" ]; then
+    if [ -n "$units" ]; then
         if [ ! -e "$policy" ]; then
             printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
             $root chmod 755 "$policy"
             trap '$root rm -f "$policy"' EXIT INT TERM
         fi
         # Should it be started one day, then for this machine alone.
-        echo "postfix postfix/main_mailer_type select Local only" | $root debconf-set-selections || true
+        case "$units" in *postfix*)
+            echo "postfix postfix/main_mailer_type select Local only" | $root debconf-set-selections || true ;;
+        esac
     fi
 
     say "reading Debian's package lists"
@@ -52,8 +59,10 @@ if [ -n "$missing" ]; then
         say "apt-get failed. If another mail server is installed here, Postfix cannot stand beside it: use a container"
         exit 1
     fi
-    if [ -n "$fresh_postfix" ] && [ -d /run/systemd/system ]; then
-        $root systemctl disable --now postfix.service >/dev/null 2>&1 || true
+    if [ -d /run/systemd/system ]; then
+        for unit in $units; do
+            $root systemctl disable --now "$unit" >/dev/null 2>&1 || true
+        done
     fi
 fi
 

@@ -1,5 +1,5 @@
-//! Real parts for tests, the demo and the benches: a private Postfix on loopback, the mailward daemon,
-//! an SMTP client that sends exact bytes, a milter that writes down what it is told.
+//! Real parts for tests, the demo and the benches: a private Postfix on loopback, a private clamd, the
+//! mailward daemon, an SMTP client that sends exact bytes, a milter that writes down what it is told.
 //!
 //! **Contract.** Everything lives in a temporary directory of its own and listens on loopback or on a
 //! unix socket in that directory; the machine's own Postfix and its queue are never touched. Each part ends
@@ -18,6 +18,7 @@
 )]
 
 pub(crate) mod admin;
+pub(crate) mod clamd;
 pub(crate) mod daemon;
 pub(crate) mod delivered;
 pub(crate) mod guard;
@@ -36,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+pub(crate) use clamd::Clamd;
 pub(crate) use daemon::{Daemon, Site};
 pub(crate) use delivered::Delivered;
 pub(crate) use not_run::not_run;

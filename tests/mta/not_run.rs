@@ -15,3 +15,12 @@ pub(crate) fn postfix_ready(test: &str) -> bool {
     }
     true
 }
+
+/// Whether clamd is installed; says what is missing where not. Use as [`postfix_ready`].
+pub(crate) fn clamd_ready(test: &str) -> bool {
+    if let Some(missing) = super::clamd::missing() {
+        not_run(test, &missing, "run tests/mta/install.sh as root");
+        return false;
+    }
+    true
+}
