@@ -157,8 +157,10 @@ impl FromStr for DnsServer {
         let address =
             text.parse::<SocketAddr>().or_else(|_| text.parse::<IpAddr>().map(|ip| (ip, 53).into()));
         address
+            .ok()
+            .filter(|address| address.port() != 0)
             .map(Self)
-            .map_err(|_| format!("{text:?} is no DNS server; write its address, as in \"127.0.0.1:53\""))
+            .ok_or_else(|| format!("{text:?} is no DNS server; write its address, as in \"127.0.0.1:53\""))
     }
 }
 
@@ -296,6 +298,7 @@ mod tests {
         }
         assert!(format!("unix:/{}", "x".repeat(107)).parse::<Listen>().is_err());
         assert!("dns.example".parse::<DnsServer>().is_err());
+        assert!("127.0.0.1:0".parse::<DnsServer>().is_err());
         assert!("file:///x".parse::<HttpServer>().is_err());
     }
 

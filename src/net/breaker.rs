@@ -64,6 +64,8 @@ pub enum Standing {
 pub struct Pass {
     breaker: Breaker,
     open: bool,
+    /// It tries the server after a rest.
+    trial: bool,
 }
 
 impl Breaker {
@@ -119,12 +121,12 @@ impl Breaker {
         self.metrics.breaker_open.with_label_values(&[self.remote]).set(0);
     }
 
-    fn bad(&self, what: &str) {
+    fn bad(&self, what: &str, trial: bool) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         state.last = Some(what.to_owned());
         // Who was let through before the rest began says nothing new about it.
-        let resting = state.rests_until.is_some() && !state.trying;
+        let resting = state.rests_until.is_some() && !trial;
         if resting || state.failures < FAILURES {
             return;
         }
@@ -164,14 +166,14 @@ impl Pass {
     /// The server failed; `what` is a sentence for people.
     pub fn bad(mut self, what: &str) {
         self.open = false;
-        self.breaker.bad(what);
+        self.breaker.bad(what, self.trial);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         if self.open {
-            self.breaker.bad("it gave no answer in time");
+            self.breaker.bad("it gave no answer in time", self.trial);
         }
     }
 }
@@ -225,6 +227,14 @@ mod tests {
         let passes: Vec<_> = (0..20).map(|_| breaker.pass().unwrap()).collect();
         passes.into_iter().for_each(|pass| pass.bad("refused"));
         assert_eq!(breaker.lock().rest, REST);
+        // Also not while one tries the server again.
+        let late = Pass { breaker: breaker.clone(), open: true, trial: false };
+        rested(&breaker);
+        let trying = breaker.pass().unwrap();
+        late.bad("refused");
+        assert!(breaker.pass().is_err());
+        trying.bad("refused");
+        assert_eq!(breaker.lock().rest, REST * 2);
         for _ in 0..10 {
             rested(&breaker);
             breaker.pass().unwrap().bad("refused");

@@ -11,6 +11,7 @@ pub mod address;
 mod breaker;
 mod connect;
 mod gate;
+pub mod smtp;
 
 pub use breaker::{Breaker, Open, Pass, Standing};
 pub use connect::{Stream, connect};

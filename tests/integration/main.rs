@@ -14,6 +14,7 @@ mod cases;
 mod command_line;
 mod common;
 mod degraded;
+mod delivery;
 mod docs;
 mod hostile;
 mod layering;

@@ -15,7 +15,7 @@ pub(crate) struct Delivered {
 
 impl Delivered {
     /// All messages in a folder, oldest first. A folder that does not exist holds none.
-    pub(super) fn read_all(folder: &Path) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn read_all(folder: &Path) -> anyhow::Result<Vec<Self>> {
         let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
         let mut files = Vec::new();
         for entry in entries {
