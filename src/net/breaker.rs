@@ -85,8 +85,9 @@ impl Breaker {
         if state.is_resting() {
             return Err(state.why());
         }
-        state.trying = state.rests_until.is_some();
-        Ok(Pass { breaker: self.clone(), open: true })
+        let trial = state.rests_until.is_some();
+        state.trying = trial;
+        Ok(Pass { breaker: self.clone(), open: true, trial })
     }
 
     /// Why [`Self::pass`] would be refused now; takes no leave. For those who would wait for something else
