@@ -23,7 +23,6 @@ pub(super) const NOT_YET: &[(&str, &str)] = &[
     ("lmtp", "nothing listens there"),
     ("dns.*", "no DNS question is asked"),
     ("scanner.auth", "SPF, DKIM, DMARC and ARC are not looked at"),
-    ("scanner.rspamd", "rspamd is not asked"),
     ("scanner.urls", "links are not looked at"),
     ("feed.*", "it is not fetched"),
 ];
@@ -37,6 +36,7 @@ pub(super) const POSITIVE: &[&str] = &[
     "dns.attempts",
     "scanner.*.timeout",
     "scanner.*.max_size",
+    "scanner.*.max_reply",
     "scanner.*.connections",
     "feed.*.refresh",
     "feed.*.max_size",
@@ -380,12 +380,17 @@ impl<'a> Checks<'a, '_> {
         if let Err(errors) = crate::policy::Policy::new(&config.policy) {
             faults.extend(errors.iter().map(|e| (format!("policy.{}", e.key()), format!("policy.{e}"))));
         }
+        let named = |sentence: &String| {
+            let first = sentence.split_whitespace().next().unwrap_or_default();
+            first.trim_end_matches(':').to_owned()
+        };
         for (key, sentence) in config.scanner.clamd.iter().flat_map(super::Clamd::faults) {
             faults.push((format!("scanner.clamd.{key}"), sentence));
         }
-        let named = |sentence: &String| sentence.split_whitespace().next().unwrap_or_default().to_owned();
         faults.extend(config.quarantine.faults().into_iter().map(|s| (named(&s), s)));
         faults.extend(config.scanner.yara.faults().into_iter().map(|s| (named(&s), s)));
+        let rspamd = config.scanner.rspamd.iter().filter(|rspamd| rspamd.enabled);
+        faults.extend(rspamd.flat_map(super::Rspamd::faults).map(|s| (named(&s), s)));
         for (path, sentence) in faults {
             let section = path.split('.').next().unwrap_or_default();
             if self.lost.iter().any(|lost| lost.starts_with(section)) {

@@ -221,9 +221,10 @@ impl Config {
             .filter_map(|(name, feed)| Some((format!("feed.{name}.auth_key"), feed.auth_key.as_ref()?)))
             .collect();
         let rspamd = self.scanner.rspamd.as_ref().filter(|rspamd| rspamd.enabled);
-        secrets.extend(
-            rspamd.and_then(|r| r.password.as_ref()).map(|s| ("scanner.rspamd.password".to_owned(), s)),
-        );
+        let keys = rspamd.into_iter().flat_map(|r| {
+            [("password", r.password.as_ref()), ("controller_password", r.controller_password.as_ref())]
+        });
+        secrets.extend(keys.filter_map(|(key, secret)| Some((format!("scanner.rspamd.{key}"), secret?))));
         secrets
     }
 }

@@ -106,6 +106,29 @@ scanner! {
     /// Sent as `Password`, where the worker asks for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<Secret> = None,
+    /// How many messages ask at once; the others wait.
+    connections: u32 = 50,
+    /// A larger reply is not read.
+    max_reply: ByteSize = ByteSize(1 << 20),
+    /// The controller, which is taught what is spam.
+    controller: HttpServer = HttpServer::Url(Url::of_default("http://127.0.0.1:11334")),
+    /// Sent as `Password` to the controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_password: Option<Secret> = None,
+}
+
+impl Rspamd {
+    /// What cannot be meant, as sentences that begin with the key.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        [("url", &self.url), ("controller", &self.controller)]
+            .into_iter()
+            .filter_map(|(key, address)| {
+                let fault = crate::scan::rspamd::Endpoint::new(address).err()?;
+                Some(format!("scanner.rspamd.{key}: {fault}"))
+            })
+            .collect()
+    }
 }
 
 scanner! {

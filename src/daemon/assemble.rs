@@ -7,13 +7,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::DaemonError;
+use super::neighbours::Neighbours;
 use crate::config::Config;
 use crate::model::Scanner;
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::policy::{Policy, Worth};
 use crate::scan::absent::Absent;
-use crate::scan::clamd::Clamd;
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
 use crate::scan::yara::Yara;
@@ -25,27 +25,8 @@ use crate::telemetry::{Clock, Metrics};
 /// If the rules cannot be used or the policy contradicts itself.
 pub fn offline_engine(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, DaemonError> {
     let yara = start_yara(config, metrics)?;
-    let neighbours = Neighbours::default().renewed(config, &Clock::system(), metrics);
+    let neighbours = Neighbours::default().renewed(config, &Clock::system(), metrics)?;
     engine(config, yara.as_ref(), &neighbours, metrics)
-}
-
-/// Scanners that ask another server. They outlive a reload that leaves their settings alone, with all they
-/// have learnt about that server.
-#[derive(Clone, Default)]
-pub(super) struct Neighbours {
-    clamd: Option<Arc<Clamd>>,
-}
-
-impl Neighbours {
-    /// Those of `config`: the same where their settings did not change.
-    pub(super) fn renewed(&self, config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Self {
-        let clamd = config.scanner.clamd.as_ref().filter(|section| section.enabled).map(|section| {
-            let settings = section.settings();
-            let same = self.clamd.as_ref().filter(|clamd| *clamd.settings() == settings);
-            same.cloned().unwrap_or_else(|| Clamd::new(settings, clock.clone(), Arc::clone(metrics)))
-        });
-        Self { clamd }
-    }
 }
 
 /// The YARA scanner, unless it is off.
@@ -76,10 +57,13 @@ pub(super) fn engine(
     if let (Some(yara), Some(terms)) = (yara, config.scanner.terms(Scanner::Yara)) {
         ask(Arc::clone(yara) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
+    if let (Some(rspamd), Some(terms)) = (&neighbours.rspamd, config.scanner.terms(Scanner::Rspamd)) {
+        ask(Arc::clone(rspamd) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
+    }
     if let (Some(clamd), Some(terms)) = (&neighbours.clamd, config.scanner.terms(Scanner::Clamd)) {
         ask(Arc::clone(clamd) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
-    for scanner in [Scanner::Auth, Scanner::Rspamd, Scanner::Urls] {
+    for scanner in [Scanner::Auth, Scanner::Urls] {
         if let Some(terms) = config.scanner.terms(scanner) {
             ask(Arc::new(Absent(scanner)), terms.timeout.duration(), terms.on_failure);
         }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::assemble::{self, Neighbours};
 use super::glance::{self, Reload, Seen};
-use super::notify;
+use super::neighbours::Neighbours;
 use super::recent::Recent;
+use super::{assemble, notify};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::Snapshot;
@@ -134,7 +134,9 @@ impl Daemon {
         };
         let restart = needs_restart(&at_start, &config);
         // Each part is made before any is put to use: all or nothing.
-        let neighbours = neighbours.renewed(&config, &self.shared.clock, &self.shared.metrics);
+        let neighbours = neighbours
+            .renewed(&config, &self.shared.clock, &self.shared.metrics)
+            .map_err(|error| error.to_string())?;
         let engine = assemble::engine(&config, self.yara.as_ref(), &neighbours, &self.shared.metrics)
             .map_err(|error| error.to_string())?;
         // Path and group stay as they are until a restart.

@@ -12,6 +12,7 @@ mod assemble;
 mod control;
 mod glance;
 mod keys;
+mod neighbours;
 mod notify;
 mod recent;
 mod run;
@@ -56,6 +57,12 @@ pub enum DaemonError {
     /// YARA.
     #[error(transparent)]
     Yara(#[from] crate::scan::yara::YaraError),
+    /// rspamd's addresses.
+    #[error(transparent)]
+    Rspamd(#[from] crate::scan::rspamd::RspamdError),
+    /// A password that stands elsewhere.
+    #[error(transparent)]
+    Secret(#[from] crate::config::SecretError),
     /// The policy.
     #[error("{0}")]
     Policy(String),

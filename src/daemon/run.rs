@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::control::Daemon;
+use super::neighbours::Neighbours;
 use super::{DaemonError, assemble, keys, notify, state, upkeep};
 use crate::admin::{self, Bound, Control, Door, Refusals, Tokens, Trials};
 use crate::audit::{Audit, Pseudonyms};
@@ -43,7 +44,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let (shared, store) = open_state(&config, &metrics)?;
     let yara = assemble::start_yara(&config, &metrics)?;
     let watcher = yara.as_ref().map(|yara| yara.watch());
-    let neighbours = assemble::Neighbours::default().renewed(&config, &shared.clock, &metrics);
+    let neighbours = Neighbours::default().renewed(&config, &shared.clock, &metrics)?;
     let engine = assemble::engine(&config, yara.as_ref(), &neighbours, &metrics)?;
     let daemon = Arc::new(Daemon::new(
         path.map(Path::to_owned),

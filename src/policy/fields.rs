@@ -27,6 +27,7 @@ pub(super) fn fields(
         return list;
     }
     if facts.direction == Direction::Outbound {
+        list.extend(wished(policy, facts, true));
         return list;
     }
     let score = Points::of(verdict.score.value());
@@ -52,11 +53,22 @@ pub(super) fn fields(
             add("X-Virus-Status", &status);
         }
     }
-    if let (true, Some(advice)) = (policy.rspamd.headers, facts.advice) {
-        let wanted = advice.add.iter().filter(|wish| !crate::mail::strip::is_ours(wish.name.as_bytes()));
-        list.extend(wanted.map(|w| (w.name.clone().into(), HeaderValue::new(&w.name, &w.value))));
-    }
+    list.extend(wished(policy, facts, false));
     list
+}
+
+/// What rspamd wants added: to mail going out its signature, to other mail everything else. A signature under
+/// a name of ours on somebody's mail would vouch for it.
+fn wished<'f>(
+    policy: &Policy,
+    facts: &Facts<'f>,
+    signature: bool,
+) -> impl Iterator<Item = (Cow<'static, str>, HeaderValue)> + use<'f> {
+    let advice = facts.advice.filter(|_| policy.rspamd.headers);
+    let all = advice.into_iter().flat_map(|advice| &advice.add);
+    all.filter(move |wish| wish.name.eq_ignore_ascii_case("DKIM-Signature") == signature)
+        .filter(|wish| !crate::mail::strip::is_ours(wish.name.as_bytes()))
+        .map(|w| (w.name.clone().into(), HeaderValue::new(&w.name, &w.value)))
 }
 
 /// `X-Mailward-Action` of what a person let out of quarantine.

@@ -10,6 +10,7 @@
 pub mod absent;
 pub mod clamd;
 pub mod mime;
+pub mod rspamd;
 pub mod run;
 pub mod yara;
 

@@ -24,6 +24,8 @@ mod milter_client;
 mod mta;
 mod neighbour_clamd;
 mod neighbour_clamd_figures;
+mod neighbour_rspamd;
+mod neighbour_rspamd_faults;
 mod outbound;
 mod over_tcp;
 mod spine;

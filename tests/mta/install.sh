@@ -12,6 +12,8 @@ say() { printf 'install: %s\n' "$*" >&2; }
 missing=""
 units=""
 command -v postfix >/dev/null 2>&1 || { missing="$missing postfix"; units="$units postfix.service"; }
+command -v rspamd >/dev/null 2>&1 || { missing="$missing rspamd"; units="$units rspamd.service"; }
+command -v redis-server >/dev/null 2>&1 || { missing="$missing redis-server"; units="$units redis-server.service"; }
 command -v swaks >/dev/null 2>&1 || missing="$missing swaks"
 command -v clamd >/dev/null 2>&1 || {
     missing="$missing clamav-daemon"

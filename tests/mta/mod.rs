@@ -21,12 +21,14 @@ pub(crate) mod admin;
 pub(crate) mod clamd;
 pub(crate) mod daemon;
 pub(crate) mod delivered;
+pub(crate) mod dns;
 pub(crate) mod guard;
 pub(crate) mod not_run;
 pub(crate) mod packet;
 pub(crate) mod postfix;
 mod postfix_config;
 pub(crate) mod probe;
+pub(crate) mod rspamd;
 pub(crate) mod samples;
 pub(crate) mod smtp;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub(crate) use delivered::Delivered;
 pub(crate) use not_run::not_run;
 pub(crate) use postfix::{Options, Postfix, Queued, Service};
 pub(crate) use probe::Probe;
+pub(crate) use rspamd::Rspamd;
 pub(crate) use smtp::{Smtp, SmtpReply, Transaction};
 
 /// How long a part may take to do what it was asked, on a slow and busy machine.

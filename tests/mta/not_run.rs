@@ -16,6 +16,15 @@ pub(crate) fn postfix_ready(test: &str) -> bool {
     true
 }
 
+/// Whether rspamd is installed, and Redis; says what is missing where not. Use as [`postfix_ready`].
+pub(crate) fn rspamd_ready(test: &str) -> bool {
+    if let Some(missing) = super::rspamd::missing() {
+        not_run(test, &missing, "run tests/mta/install.sh as root");
+        return false;
+    }
+    true
+}
+
 /// Whether clamd is installed; says what is missing where not. Use as [`postfix_ready`].
 pub(crate) fn clamd_ready(test: &str) -> bool {
     if let Some(missing) = super::clamd::missing() {

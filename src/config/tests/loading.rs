@@ -173,3 +173,19 @@ fn every_path_that_a_check_names_exists() {
         assert!(!values(&reference, path).is_empty(), "no default has {path}");
     }
 }
+
+#[test]
+fn rspamd_over_tls_is_refused_where_it_stands_and_its_secrets_are_looked_for() {
+    let report = |text: &str| parse(text).unwrap_err().to_string();
+    let tls = report(
+        "[scanner.rspamd]\nurl = \"https://filter.example\"\ncontroller = \"https://filter.example\"\n",
+    );
+    for key in ["url", "controller"] {
+        assert!(tls.contains(&format!("scanner.rspamd.{key}: https://filter.example asks for TLS")), "{tls}");
+    }
+    assert!(tls.contains("2 | url = \"https://filter.example\""), "{tls}");
+    let secret = report("[scanner.rspamd]\ncontroller_password = { file = \"/nowhere/password\" }\n");
+    assert!(secret.contains("the secret in /nowhere/password cannot be read"), "{secret}");
+    assert!(parse("[scanner.rspamd]\nenabled = false\nurl = \"https://filter.example\"\n").is_ok());
+    assert!(report("[scanner.rspamd]\nconnections = 0\n").contains("connections"));
+}

@@ -47,6 +47,7 @@ fn rspamds_fields_are_added_below_ours_only_where_that_is_asked_for() {
     let wish = |name: &str, value: &str| FieldWish { name: name.to_owned(), value: value.to_owned() };
     advice.add =
         vec![wish("X-Spamd-Bar", "++"), wish("x-spam-STATUS", "No"), wish("X-Rspamd-Id", "a\r\nTo: b")];
+    advice.add.push(wish("DKIM-Signature", "v=1"));
     let mut case = Case { advice: Some(advice), ..Case::default() };
     let fields = |case: &Case| -> Vec<(String, String)> {
         let actions = case.decide_and_plan().actions;
@@ -65,6 +66,12 @@ fn rspamds_fields_are_added_below_ours_only_where_that_is_asked_for() {
     let bar = ("X-Spamd-Bar".to_owned(), "++".to_owned());
     let id = ("X-Rspamd-Id".to_owned(), "a  To: b".to_owned());
     assert_eq!(fields(&case), [status, bar, id], "ours are not doubled, no value breaks out of its field");
+    let signature = ("DKIM-Signature".to_owned(), "v=1".to_owned());
+    assert_eq!(
+        fields(&case.outbound()),
+        [signature],
+        "mail going out is signed, and not told what was thought of it"
+    );
 }
 
 #[test]

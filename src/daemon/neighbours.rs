@@ -1,0 +1,94 @@
+//! The clients of other servers that look at mail. They hold open connections and know how their server does, so
+//! they live through a reload that does not change how it is asked.
+
+use std::sync::Arc;
+
+use super::DaemonError;
+use crate::config::{Config, Secret};
+use crate::model::SecretText;
+use crate::scan::clamd::Clamd;
+use crate::scan::rspamd::{self, Rspamd};
+use crate::telemetry::{Clock, Metrics};
+
+/// The clients that the configuration asks for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Neighbours {
+    /// clamd, unless it is off.
+    pub(super) clamd: Option<Arc<Clamd>>,
+    /// rspamd, unless it is off.
+    pub(super) rspamd: Option<Arc<Rspamd>>,
+}
+
+impl Neighbours {
+    /// Those of `config`: the same where their settings did not change.
+    pub(super) fn renewed(
+        &self,
+        config: &Config,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, DaemonError> {
+        let clamd = config.scanner.clamd.as_ref().filter(|section| section.enabled).map(|section| {
+            let settings = section.settings();
+            let same = self.clamd.as_ref().filter(|clamd| *clamd.settings() == settings);
+            same.cloned().unwrap_or_else(|| Clamd::new(settings, clock.clone(), Arc::clone(metrics)))
+        });
+        let rspamd = match rspamd_settings(config)? {
+            None => None,
+            Some(settings) => match self.rspamd.as_ref().filter(|rspamd| *rspamd.settings() == settings) {
+                Some(same) => Some(Arc::clone(same)),
+                None => Some(Rspamd::new(settings, clock.clone(), Arc::clone(metrics))?),
+            },
+        };
+        Ok(Self { clamd, rspamd })
+    }
+}
+
+fn rspamd_settings(config: &Config) -> Result<Option<rspamd::Settings>, DaemonError> {
+    let Some(section) = config.scanner.rspamd.as_ref().filter(|rspamd| rspamd.enabled) else {
+        return Ok(None);
+    };
+    Ok(Some(rspamd::Settings {
+        url: section.url.clone(),
+        password: fetched(section.password.as_ref())?,
+        connections: section.connections,
+        max_size: section.max_size,
+        max_reply: section.max_reply,
+        controller: section.controller.clone(),
+        controller_password: fetched(section.controller_password.as_ref())?,
+    }))
+}
+
+fn fetched(secret: Option<&Secret>) -> Result<Option<SecretText>, DaemonError> {
+    Ok(secret.map(Secret::fetch).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_keeps_the_client_unless_how_it_asks_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        std::fs::write(&password, "one\n").unwrap();
+        let config = |more: &str| {
+            let text = format!("[scanner.rspamd]\ncontroller_password = {{ file = {password:?} }}\n{more}");
+            Config::parse(std::path::Path::new("test.toml"), text.as_bytes()).unwrap().config
+        };
+        let metrics = Arc::new(Metrics::new());
+        let next =
+            |config: &Config, old: &Neighbours| old.renewed(config, &Clock::system(), &metrics).unwrap();
+        let is_same = |a: &Neighbours, b: &Neighbours| {
+            Arc::ptr_eq(a.rspamd.as_ref().unwrap(), b.rspamd.as_ref().unwrap())
+        };
+        let first = next(&config(""), &Neighbours::default());
+        let second = next(&config("timeout = \"3s\"\non_failure = \"tag\"\n"), &first);
+        assert!(is_same(&first, &second), "what the engine applies is not the client's");
+        let third = next(&config("connections = 3\n"), &second);
+        assert!(!is_same(&second, &third));
+        std::fs::write(&password, "two\n").unwrap();
+        let fourth = next(&config("connections = 3\n"), &third);
+        assert!(!is_same(&third, &fourth), "another password in the same file");
+        assert!(next(&config("enabled = false\n"), &fourth).rspamd.is_none());
+    }
+}
