@@ -17,6 +17,7 @@
 //! | 4 | [`scan`] | scanners: each returns data, none acts |
 //! | 3 | [`policy`] | the judgement and the plan; pure |
 //! | 3 | [`quarantine`] | the Maildir of what was held |
+//! | 3 | [`lists`] | what the admin allows and blocks |
 //! | 2 | [`audit`] | the journal, its index, search, verify |
 //! | 1 | [`mail`] | header, limits, MIME walk |
 //! | 1 | [`net`] | other servers: addresses, connections, breaker |
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod intake;
+pub mod lists;
 pub mod mail;
 pub mod model;
 pub mod net;

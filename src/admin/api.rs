@@ -177,7 +177,7 @@ fn held(error: QuarantineError) -> ApiError {
 }
 
 /// A writer for a blocking thread and the response body that it fills, with a few pieces between them.
-fn pipe() -> (Pipe, Body) {
+pub(super) fn pipe() -> (Pipe, Body) {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
         let piece: Option<Result<bytes::Bytes, std::io::Error>> = receiver.recv().await.map(Ok);
@@ -186,7 +186,7 @@ fn pipe() -> (Pipe, Body) {
     (Pipe { sender, piece: Vec::new() }, Body::from_stream(pieces))
 }
 
-struct Pipe {
+pub(super) struct Pipe {
     sender: tokio::sync::mpsc::Sender<bytes::Bytes>,
     piece: Vec<u8>,
 }

@@ -30,6 +30,7 @@ mod gate;
 mod health;
 pub mod host;
 mod listen;
+mod lists;
 mod refusal;
 mod routes;
 mod scan;
@@ -55,6 +56,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::Value;
 
 use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
+use crate::lists::Lists;
 use crate::model::text;
 use crate::pipeline::{Trial, budget::Share};
 use crate::quarantine::Quarantine;
@@ -102,6 +104,8 @@ pub struct Door {
     pub audit: Arc<Audit>,
     /// What was held.
     pub quarantine: Arc<Quarantine>,
+    /// Whom the admin allows and blocks.
+    pub lists: Arc<Lists>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Who may come in over TCP.

@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::access::Role;
-use super::{Door, api, health, scan, token_api};
+use super::{Door, api, health, lists, scan, token_api};
 
 /// What a route needs and may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,6 @@ pub(super) enum Body {
     /// A few fields.
     Small,
     /// A file of list entries.
-    #[expect(dead_code, reason = "for routes that import")]
     Import,
     /// One message: `limits.message`.
     Message,
@@ -78,6 +77,12 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/quarantine/{id}", Rule::VIEWER, api::quarantine_show)
         .delete("/api/v1/quarantine/{id}", Rule::ADMIN, api::quarantine_delete)
         .get("/api/v1/quarantine/{id}/message", Rule::OPERATOR, api::quarantine_message)
+        .get("/api/v1/lists/{list}", Rule::VIEWER, lists::list)
+        .post("/api/v1/lists/{list}", Rule::OPERATOR, lists::add)
+        .delete("/api/v1/lists/{list}", Rule::OPERATOR, lists::remove)
+        .get("/api/v1/lists/{list}/entry", Rule::VIEWER, lists::show)
+        .post("/api/v1/lists/{list}/import", Rule::ADMIN.body(Body::Import).long(), lists::import)
+        .get("/api/v1/lists/{list}/export", Rule::VIEWER.long(), lists::export)
         .post("/api/v1/scan", Rule::OPERATOR.body(Body::Message).long(), scan::scan)
         .post("/api/v1/reload", Rule::ADMIN.long(), api::reload)
         .get("/api/v1/tokens", Rule::ADMIN, token_api::list)

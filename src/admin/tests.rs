@@ -57,7 +57,9 @@ impl Bench {
         let held = crate::quarantine::Config { path: dir.path().join("held"), ..Default::default() };
         let quarantine = Quarantine::open(held, [0; 32], clock.clone(), Arc::clone(&metrics)).unwrap().0;
         let tokens = Tokens::open(&store, clock.clone()).unwrap().0;
+        let lists = Lists::open(&store, clock.clone(), Arc::clone(&metrics)).unwrap().0;
         let door = Door {
+            lists,
             control: Arc::new(Still),
             refusals: Refusals::new(Arc::clone(&audit), Arc::clone(&metrics)),
             audit,

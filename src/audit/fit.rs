@@ -115,6 +115,10 @@ impl Record {
             each(&mut finding.text, text);
             finding.location.iter_mut().for_each(|s| each(s, text));
         }
+        for hit in &mut self.lists.0 {
+            each(&mut hit.entry, address);
+            hit.comment.iter_mut().for_each(|s| each(s, text));
+        }
         for shared in &mut self.verdicts {
             each(&mut shared.verdict.rule, address);
             each(&mut shared.verdict.reason, text);

@@ -165,6 +165,10 @@ impl Pseudonyms {
             hide(&mut finding.text);
             finding.location.iter_mut().for_each(hide);
         }
+        for hit in &mut record.lists.0 {
+            hide(&mut hit.entry);
+            hit.comment.iter_mut().for_each(hide);
+        }
         for shared in &mut record.verdicts {
             hide(&mut shared.verdict.reason);
             Arc::make_mut(&mut shared.verdict.explanation.0).iter_mut().for_each(|step| hide(&mut step.saw));

@@ -83,6 +83,35 @@ impl Client {
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
+    /// POST of a file. `Err` inside: it was refused, with all that the daemon says of it.
+    pub(super) fn post_file(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        file: Vec<u8>,
+    ) -> anyhow::Result<Result<Value, Value>> {
+        let request = self.http.post(url(path, query)?).body(file);
+        let (status, body) = self.runtime.block_on(async {
+            let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let status = response.status();
+            Ok::<_, anyhow::Error>((
+                status,
+                response.bytes().await.context("the daemon broke off its answer")?,
+            ))
+        })?;
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(told) if status.is_success() => Ok(Ok(told)),
+            Ok(told) if told["faults"].is_array() => Ok(Err(told)),
+            _ => Err(refusal(status, &body)),
+        }
+    }
+
+    /// DELETE with parameters.
+    pub(super) fn delete_one(&self, path: &str, query: &impl Serialize) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.delete(url(path, query)?))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
     /// DELETE.
     pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
         let bytes = self.send(self.http.delete(url(path, &())?))?;

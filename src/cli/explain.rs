@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::admin_client::Client;
 use super::output::{json, out};
-use crate::audit::Record;
+use crate::audit::{Record, Stage};
 use crate::config::Config;
 use crate::model::{MailId, text};
 use crate::pipeline::story;
@@ -48,6 +48,17 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         out(&format!("subject   {}", text::line(subject, 120)));
     }
     out(&format!("queue id  {}", record.envelope.queue_id.as_deref().unwrap_or("none")));
+    match record.stage {
+        Stage::Mail => out("refused   at MAIL, before recipients and message were sent"),
+        Stage::Rcpt => {
+            out("refused   at RCPT, before the message was sent; further recipients may have been refused")
+        }
+        Stage::End => {}
+    }
+    for hit in &record.lists.0 {
+        let comment = hit.comment.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        out(&format!("listed    {}", text::line(&format!("{hit}{comment}"), 700)));
+    }
     out(&format!("answer    {}", story::answer(&record)));
     if let Some(entry) = record.quarantine {
         out(&format!("held as   {entry}"));

@@ -13,6 +13,7 @@ mod audit;
 mod events;
 mod explain;
 mod limit;
+mod list;
 mod man;
 mod output;
 mod quarantine;
@@ -65,6 +66,9 @@ enum Command {
     /// Look through the record of what was judged.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Allow and block senders and clients.
+    #[command(subcommand)]
+    List(list::Which),
     /// Look through what was held.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -130,6 +134,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Explain(explain) => explain::run(explain, &load(arguments)?),
         Command::Status(status) => status::run(status, &load(arguments)?),
         Command::Audit(command) => audit::run(command, load(arguments)?),
+        Command::List(which) => list::run(which, &load(arguments)?),
         Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
         Command::Token(command) => token::run(command, &load(arguments)?),
         Command::Reload => {

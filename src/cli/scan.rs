@@ -12,7 +12,7 @@ use super::output::{err, json, out};
 use crate::config::Config;
 use crate::daemon;
 use crate::mail;
-use crate::model::{ListHits, Message, causes};
+use crate::model::{Message, causes};
 use crate::pipeline::{Engine, Trial, story};
 use crate::telemetry::{Clock, Metrics};
 
@@ -92,7 +92,7 @@ async fn judge(engine: &Engine, trial: &Trial, message: Message) -> anyhow::Resu
     let clock = Clock::system();
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
     // The daemon has the lists; a file is judged without them.
-    Ok(trial.judge(engine, id, clock.now(), message, ListHits::default(), None).await)
+    Ok(trial.judge(engine, id, clock.now(), message, None, None).await)
 }
 
 /// What speaks against a file being one mail, as ends of a sentence that begins with its name.

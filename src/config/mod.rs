@@ -70,6 +70,8 @@ pub struct Config {
     pub feed: BTreeMap<String, Feed>,
     /// `[policy]`.
     pub policy: crate::policy::Config,
+    /// `[lists]`.
+    pub lists: crate::lists::Config,
     /// `[quarantine]`.
     pub quarantine: crate::quarantine::Config,
     /// `[audit]`.
@@ -96,6 +98,7 @@ impl Default for Config {
             scanner: Scanners::default(),
             feed: BTreeMap::new(),
             policy: Default::default(),
+            lists: Default::default(),
             quarantine: Default::default(),
             audit: Default::default(),
             store: Default::default(),

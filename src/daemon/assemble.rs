@@ -74,6 +74,7 @@ pub(super) fn engine(
         own: config.network.own.clone(),
         on_failure,
         authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
+        lists: crate::lists::Terms::new(&config.lists),
         fingerprint: fingerprint(config),
     };
     Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)))

@@ -189,6 +189,9 @@ impl Control for Daemon {
         if let Some(what) = self.shared.audit_trouble.sentence() {
             degraded.push(format!("audit: {what}"));
         }
+        if let Some(what) = self.shared.lists.trouble() {
+            degraded.push(format!("lists: {what}"));
+        }
         if let Some(refused) = &now.refused {
             let first = refused.lines().next().unwrap_or_default();
             degraded
@@ -256,11 +259,12 @@ impl Control for Daemon {
         share: Share,
     ) -> BoxFuture<'static, Result<serde_json::Value, String>> {
         let (process, clock) = (Arc::clone(&self.lock().process), self.shared.clock.clone());
+        let lists = Arc::clone(&self.shared.lists);
         Box::pin(async move {
             let id = clock.mail_id().map_err(|e| format!("the machine gives no random numbers: {e}"))?;
             let message = crate::mail::header::parse(raw);
-            let lists = crate::model::ListHits::default();
-            let record = trial.judge(process.engine(), id, clock.now(), message, lists, Some(share)).await;
+            let record =
+                trial.judge(process.engine(), id, clock.now(), message, Some(&lists), Some(share)).await;
             Ok(trial.object(&record))
         })
     }

@@ -51,6 +51,9 @@ pub enum DaemonError {
     /// The audit journal.
     #[error(transparent)]
     Audit(#[from] crate::audit::AuditError),
+    /// The lists.
+    #[error(transparent)]
+    Lists(#[from] crate::lists::ListsError),
     /// The quarantine.
     #[error(transparent)]
     Quarantine(#[from] crate::quarantine::QuarantineError),

@@ -14,7 +14,8 @@ use crate::admin::{self, Bound, Control, Door, Refusals, Tokens, Trials};
 use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::{self, Listener, Service};
-use crate::pipeline::{Budget, Repeats, Shared, Trouble};
+use crate::lists::Lists;
+use crate::pipeline::{self, Budget, Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
@@ -121,10 +122,17 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
     for note in notes {
         tracing::warn!(note, "quarantine");
     }
+    let (lists, notes) = Lists::open(&store, clock.clone(), Arc::clone(metrics))?;
+    for note in notes {
+        tracing::error!(note, "lists");
+    }
     let repeats = Repeats::open(&store, quarantine_key)?;
+    let refusals = pipeline::Refusals::start(Arc::clone(&audit), metrics);
     let shared = Shared {
         audit,
         quarantine,
+        lists,
+        refusals,
         repeats,
         clock,
         metrics: Arc::clone(metrics),
@@ -138,8 +146,12 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
 
 /// Closes what [`open_state`] opened, so that nothing has to be repaired at the next start.
 async fn close_state(shared: &Arc<Shared>, store: Store) {
-    let audit = Arc::clone(&shared.audit);
+    shared.refusals.close().await;
+    let (audit, lists) = (Arc::clone(&shared.audit), Arc::clone(&shared.lists));
     let closed = tokio::task::spawn_blocking(move || {
+        if let Err(error) = lists.write_hits() {
+            tracing::warn!(%error, "what the lists counted in the last minute is lost");
+        }
         if let Err(error) = audit.flush() {
             tracing::error!(%error, "the audit journal could not be synced at the end");
         }
@@ -172,6 +184,7 @@ fn open_doors(
         trials: Trials::new(budget),
         audit: Arc::clone(&shared.audit),
         quarantine: Arc::clone(&shared.quarantine),
+        lists: Arc::clone(&shared.lists),
         metrics: Arc::clone(&shared.metrics),
     };
     let mut open = Vec::new();
@@ -186,6 +199,7 @@ fn open_doors(
 async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signals) {
     let mut upkeep = tokio::time::interval(upkeep::EVERY);
     let mut minutes = tokio::time::interval(super::recent::EVERY);
+    let mut counters = tokio::time::interval(upkeep::WRITE_HITS_EVERY);
     let mut watchdog =
         tokio::time::interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
     loop {
@@ -208,6 +222,9 @@ async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signal
                 supervised("upkeep", &metrics, async move { upkeep::round(&shared).await });
             }
             _ = minutes.tick() => daemon.remember(),
+            _ = counters.tick() => {
+                supervised("list-hits", &shared.metrics, upkeep::write_hits(Arc::clone(&shared.lists)));
+            }
             _ = watchdog.tick() => notify::watchdog(),
         }
     }

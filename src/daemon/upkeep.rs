@@ -1,13 +1,65 @@
-//! What is done every hour: retention of quarantine and audit.
+//! What is done every hour: retention of quarantine and audit, entries of the lists whose time is over. And every
+//! minute: what the lists counted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{Entry, QuarantineEvent, Sync};
+use crate::audit::{AdminEvent, Entry, QuarantineEvent, Sync};
+use crate::lists::Lists;
+use crate::model::List;
 use crate::pipeline::Shared;
 
 /// Between two rounds.
 pub(super) const EVERY: Duration = Duration::from_secs(3600);
+
+/// How often the hit counts of the lists are written down.
+pub(super) const WRITE_HITS_EVERY: Duration = Duration::from_secs(60);
+
+/// Expired entries of one list that are noted one by one in a round.
+const NAMED: usize = 100;
+
+/// Writes the hit counts of the lists down. Its blocking part has a thread of its own.
+pub(super) async fn write_hits(lists: Arc<Lists>) {
+    match tokio::task::spawn_blocking(move || lists.write_hits()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the hit counts of the lists are written later"),
+        Err(error) => tracing::error!(%error, "writing the hit counts of the lists panicked"),
+    }
+}
+
+/// Takes away what expired on the lists.
+async fn sweep_lists(shared: &Arc<Shared>) {
+    let lists = Arc::clone(&shared.lists);
+    let over = match tokio::task::spawn_blocking(move || lists.sweep()).await {
+        Ok(Ok(over)) => over,
+        Ok(Err(error)) => {
+            return tracing::warn!(%error, "expired entries of the lists are removed later; they match no more");
+        }
+        Err(error) => {
+            return tracing::error!(%error, "sweeping the lists panicked; it is tried again in an hour");
+        }
+    };
+    for list in List::ALL {
+        let mut told: Vec<String> =
+            over.iter().filter(|(l, _)| *l == list).map(|(_, gone)| gone.told()).collect();
+        let more = told.len().saturating_sub(NAMED);
+        told.truncate(NAMED);
+        if more > 0 {
+            told.push(format!("{more} more entries"));
+        }
+        for gone in told {
+            let entry = Entry::Admin {
+                what: AdminEvent::ListExpired,
+                by: "expiry".to_owned(),
+                time: shared.clock.now(),
+                detail: format!("{list} list: {gone}"),
+            };
+            if let Err(error) = shared.audit.append(entry, Sync::Soon).await {
+                tracing::warn!(%list, gone, %error, "the end of an entry of the lists could not be noted");
+            }
+        }
+    }
+}
 
 /// One round. Blocks; what fails is logged and tried again the next time.
 pub(super) async fn round(shared: &Arc<Shared>) {
@@ -28,6 +80,7 @@ pub(super) async fn round(shared: &Arc<Shared>) {
         }
         swept
     });
+    sweep_lists(shared).await;
     let Ok(swept) = swept.await else {
         tracing::error!("the hourly upkeep panicked; it is tried again in an hour");
         return;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::budget::Share;
 use super::transaction::{Fault, MAX_FIELDS};
+use crate::lists;
 use crate::mail;
 use crate::model::{
     Attachment, ByteSize, Coverage, Direction, Envelope, ListHits, MailId, Message, Outcome, Parts, Plan,
@@ -53,6 +54,8 @@ pub struct Settings {
     pub on_failure: BTreeMap<Scanner, Worth>,
     /// The name under which our Authentication-Results are trusted.
     pub authserv_id: Option<String>,
+    /// Whom the lists do not keep mail from, and where those on them are answered.
+    pub lists: lists::Terms,
     /// Stands for this configuration in audit records.
     pub fingerprint: String,
 }
@@ -72,8 +75,10 @@ pub struct Subject {
     pub fault: Option<Fault>,
     /// Which way it goes.
     pub direction: Direction,
-    /// What the admin's lists say of its client and sender.
+    /// What the admin's lists say of its client, sender and From.
     pub lists: ListHits,
+    /// Who gets it whatever the block list says (`lists.exempt_recipients`), in the envelope's order.
+    pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy: a person has judged it already, so no
     /// scanner is asked.
     pub released: Option<MailId>,
@@ -90,6 +95,8 @@ pub struct Looked {
     pub seen: Seen,
     /// What the admin's lists say.
     pub lists: ListHits,
+    /// Who gets it whatever the block list says, in the envelope's order.
+    pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy.
     pub released: Option<MailId>,
     /// Why it is not here whole.
@@ -155,8 +162,18 @@ impl Engine {
     /// Reads the message and asks all scanners.
     pub async fn look(&self, subject: Subject) -> Looked {
         let deadline = Instant::now() + self.settings.deadline;
-        let Subject { id, session, envelope, mut message, mut fault, direction, lists, released, mut share } =
-            subject;
+        let Subject {
+            id,
+            session,
+            envelope,
+            mut message,
+            mut fault,
+            direction,
+            lists,
+            exempt,
+            released,
+            mut share,
+        } = subject;
         // Decoded, it takes about as much again.
         if fault.is_none() && share.as_mut().is_some_and(|share| share.take(message.raw().len()).is_err()) {
             fault = Some(Fault::NoMemory);
@@ -174,7 +191,7 @@ impl Engine {
         } else {
             run::run(&self.scanners, &input, deadline, &self.metrics).await
         };
-        Looked { input, seen, lists, released, fault, direction }
+        Looked { input, seen, lists, exempt, released, fault, direction }
     }
 
     async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {
@@ -213,7 +230,7 @@ impl Engine {
             findings: &looked.seen.findings,
             advice,
             lists: &looked.lists,
-            exempt: &[],
+            exempt: &looked.exempt,
             released: looked.released,
             on_failure: &self.settings.on_failure,
             failures,
@@ -255,6 +272,7 @@ mod tests {
             own: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             on_failure: BTreeMap::new(),
             authserv_id: None,
+            lists: lists::Terms::default(),
             fingerprint: String::new(),
         };
         Engine::new(settings, Vec::new(), Policy::default(), Arc::new(Metrics::new()))

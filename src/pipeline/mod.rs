@@ -11,7 +11,9 @@ use crate::model::{Envelope, MailId, Plan, Recipient, Session, SmtpReply};
 use crate::scan::BoxFuture;
 
 pub mod budget;
+mod early;
 pub mod engine;
+mod listed;
 mod process;
 pub mod record;
 mod repeat;
@@ -22,6 +24,7 @@ mod trial;
 mod trouble;
 
 pub use budget::Budget;
+pub use early::Refusals;
 pub use engine::Engine;
 pub use process::{Process, Shared};
 pub use repeat::Repeats;
@@ -38,6 +41,15 @@ pub struct Decision {
     pub plan: Plan,
 }
 
+/// A sender or recipient that was refused before the message was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Under which it is on record; `None` where it is not, and is therefore no refusal for good.
+    pub id: Option<MailId>,
+    /// What the sending server is told.
+    pub reply: SmtpReply,
+}
+
 /// Judges messages. The engine is one; tests of the intake bring their own.
 pub trait Judge: Send + Sync {
     /// Judges one message and does what must be done before the answer. Does not fail: an error
@@ -46,18 +58,20 @@ pub trait Judge: Send + Sync {
 
     /// The answer at MAIL, where the sender is refused before anything is sent. Asked when it is known
     /// who is logged in. Must not block. Refuses nobody unless a judge says otherwise.
-    fn sender(&self, _session: &Session, _envelope: &Envelope) -> Option<SmtpReply> {
+    fn sender(&self, _session: &Session, _envelope: &Envelope) -> Option<Refusal> {
         None
     }
 
     /// The answer at RCPT, where this recipient is refused before anything is sent. `envelope` holds
-    /// those who were taken so far. Must not block. Refuses nobody unless a judge says otherwise.
+    /// those who were taken so far, `earlier` is the last refusal in this transaction: further ones are told
+    /// under its id. Must not block. Refuses nobody unless a judge says otherwise.
     fn recipient(
         &self,
         _session: &Session,
         _envelope: &Envelope,
         _recipient: &Recipient,
-    ) -> Option<SmtpReply> {
+        _earlier: Option<&Refusal>,
+    ) -> Option<Refusal> {
         None
     }
 

@@ -10,9 +10,13 @@ use super::engine::{Engine, Judged, Looked, Subject};
 use super::repeat::Repeats;
 use super::transaction::Fault;
 use super::trouble::Trouble;
-use super::{Decision, Judge, Received, record, telling};
+use super::{Decision, Judge, Received, Refusal, Refusals, listed, record, telling};
 use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
-use crate::model::{Answer, Disposition, Envelope, MailId, Plan, SmtpReply, Step, Timestamp, Verdict};
+use crate::lists::Lists;
+use crate::model::{
+    Answer, Disposition, Envelope, ListHits, MailId, Message, Plan, Recipient, Session, SmtpReply, Step,
+    Timestamp, Verdict,
+};
 use crate::policy::name;
 use crate::quarantine::{NewEntry, Quarantine, Stored};
 use crate::scan::BoxFuture;
@@ -25,6 +29,10 @@ pub struct Shared {
     pub audit: Arc<Audit>,
     /// What was held.
     pub quarantine: Arc<Quarantine>,
+    /// Whom the admin allows and blocks.
+    pub lists: Arc<Lists>,
+    /// Writes the records of those who were refused at MAIL or RCPT.
+    pub refusals: Refusals,
     /// Messages that failed before.
     pub repeats: Repeats,
     /// The time.
@@ -61,6 +69,17 @@ impl Process {
         &self.engine
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// What the lists say of a message. Its hits are counted.
+    fn look_up(&self, session: &Session, envelope: &Envelope, message: &Message) -> ListHits {
+        let hits = listed::hits(&self.shared.lists, session, envelope, message);
+        self.shared.lists.count(&hits);
+        hits
+    }
+
     async fn process(&self, received: Received) -> Decision {
         let started = Instant::now();
         let time = self.shared.clock.now();
@@ -71,6 +90,9 @@ impl Process {
             return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
         let direction = self.engine.direction(&session);
+        let lists = self.look_up(&session, &envelope, &message);
+        let terms = &self.engine.settings().lists;
+        let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let subject = Subject {
             id,
             session,
@@ -78,7 +100,8 @@ impl Process {
             message,
             fault,
             direction,
-            lists: crate::model::ListHits::default(),
+            lists,
+            exempt,
             released: None,
             share: Some(share),
         };
@@ -229,6 +252,20 @@ impl Process {
 impl Judge for Process {
     fn judge(&self, received: Received) -> BoxFuture<'_, Decision> {
         Box::pin(self.process(received))
+    }
+
+    fn sender(&self, session: &Session, envelope: &Envelope) -> Option<Refusal> {
+        self.refuse_early(session, envelope, None, None)
+    }
+
+    fn recipient(
+        &self,
+        session: &Session,
+        envelope: &Envelope,
+        recipient: &Recipient,
+        earlier: Option<&Refusal>,
+    ) -> Option<Refusal> {
+        self.refuse_early(session, envelope, Some(recipient), earlier)
     }
 
     fn answered(&self, id: MailId, reached: bool) {

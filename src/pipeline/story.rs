@@ -30,6 +30,8 @@ pub fn object(record: &Record) -> Value {
         "attachments": record.attachments,
         "not_inspected": record.not_inspected,
         "explanation": verdict.map(|v| &v.explanation),
+        "stage": record.stage,
+        "lists": record.lists,
         "time": record.time,
         "direction": record.direction,
         "envelope": record.envelope,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::engine::Looked;
 use super::process::{Secured, Shared};
-use crate::model::{Answer, ClientAddr, Disposition, MailId, text};
+use crate::model::{Answer, ClientAddr, Disposition, MailId, Session, text};
 use crate::policy::name;
 
 /// Longest foreign text in a log line, in characters.
@@ -44,17 +44,12 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
         Answer::Accept => (None, "accepted"),
         Answer::Discard => (None, "taken"),
     };
-    let client = match &input.session.client.addr {
-        ClientAddr::Ip(ip) => ip.to_string(),
-        ClientAddr::Unix(_) => "local".to_owned(),
-        ClientAddr::Unknown => "unknown".to_owned(),
-    };
     // One key for one fact, every value in quotes or without a space: such lines are searched by machines.
     tracing::info!(
         id = %input.id,
         queue_id = input.envelope.queue_id.as_deref(),
         direction = ?looked.direction,
-        client,
+        client = client(&input.session),
         from = address(shared, input.envelope.reverse_path.address()),
         to = input.envelope.recipients.first().map(|r| address(shared, r.address())),
         recipients = input.envelope.recipients.len(),
@@ -72,6 +67,15 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
         ms = millis(took),
         "judged"
     );
+}
+
+/// The address of the client.
+pub(super) fn client(session: &Session) -> String {
+    match &session.client.addr {
+        ClientAddr::Ip(ip) => ip.to_string(),
+        ClientAddr::Unix(_) => "local".to_owned(),
+        ClientAddr::Unknown => "unknown".to_owned(),
+    }
 }
 
 /// Milliseconds with one decimal.

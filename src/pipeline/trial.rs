@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::budget::Share;
 use super::engine::{Engine, Subject};
-use super::{record, story};
+use super::{listed, record, story};
 use crate::audit::Record;
+use crate::lists::Lists;
 use crate::model::{
-    Client, ClientAddr, Envelope, ListHits, MailId, Message, Recipient, ReversePath, Session, Timestamp,
+    Client, ClientAddr, Envelope, MailId, Message, Recipient, ReversePath, Session, Timestamp,
 };
 
 /// As whose mail a message is judged. The default is nobody's.
@@ -29,26 +30,31 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at `message` and judges it. Nothing is stored, counted as mail or answered; scanners are
-    /// asked as ever. `share` is what the message holds of the process's memory.
+    /// asked as ever. Without `lists` nobody is on any. `share` is what the message holds of the process's memory.
     pub async fn judge(
         &self,
         engine: &Engine,
         id: MailId,
         time: Timestamp,
         message: Message,
-        lists: ListHits,
+        lists: Option<&Lists>,
         share: Option<Share>,
     ) -> Record {
         let session = Arc::new(self.session());
         let direction = engine.direction(&session);
+        let envelope = self.envelope();
+        let lists = lists.map(|lists| listed::hits(lists, &session, &envelope, &message)).unwrap_or_default();
+        let terms = &engine.settings().lists;
+        let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let subject = Subject {
             id,
             session,
-            envelope: self.envelope(),
+            envelope,
             message,
             fault: None,
             direction,
             lists,
+            exempt,
             released: None,
             share,
         };

@@ -195,6 +195,12 @@ impl PolicyError {
 }
 
 impl Policy {
+    /// Whom a sender that was refused is told to write to.
+    #[must_use]
+    pub fn postmaster(&self) -> &str {
+        &self.postmaster
+    }
+
     /// Longest `postmaster`: reason and id must still fit in a reply beside it.
     const MAX_POSTMASTER: usize = 120;
     /// Longest `subject_prefix`: something of the Subject must stay visible.

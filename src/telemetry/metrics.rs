@@ -196,8 +196,9 @@ impl Metrics {
     /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
     /// event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        let known: [(&IntCounterVec, &[&str]); 6] = [
-            (&self.overload, &["messages", "bytes", "recipients", "connections"]),
+        let known: [(&IntCounterVec, &[&str]); 7] = [
+            (&self.overload, &["messages", "bytes", "recipients", "connections", "refusals"]),
+            (&self.early_refusals, &["mail", "rcpt"]),
             (&self.audit_errors, &["append", "sync"]),
             (&self.config_reloads, &["ok", "refused"]),
             (&self.quarantine_expired, &["age", "size", "gone", "orphan"]),

@@ -18,6 +18,7 @@ mod delivery;
 mod docs;
 mod hostile;
 mod layering;
+mod listed;
 mod load;
 mod milter_client;
 #[path = "../mta/mod.rs"]

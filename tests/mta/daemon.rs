@@ -6,6 +6,7 @@
 //!
 //! **Failures.** With the daemon's log in the text.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -162,6 +163,21 @@ impl Daemon {
         let mut command = Command::new(binary()?);
         command.args(arguments).arg("--config").arg(self.site.config()).stdin(Stdio::null());
         command.output().context("cannot start the mailward binary")
+    }
+
+    /// The same with something on standard input.
+    ///
+    /// # Errors
+    /// If the binary cannot be started, or does not take it.
+    pub(crate) fn cli_with(&self, arguments: &[&str], input: &[u8]) -> anyhow::Result<Output> {
+        let mut command = Command::new(binary()?);
+        command.args(arguments).arg("--config").arg(self.site.config()).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start the mailward binary")?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        stdin.write_all(input).context("the command does not take its input")?;
+        drop(stdin);
+        child.wait_with_output().context("cannot wait for the command")
     }
 
     /// Sends "TERM", "HUP", "KILL", "STOP", "CONT".

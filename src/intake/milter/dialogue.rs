@@ -15,7 +15,7 @@ use super::macros::lossy;
 use super::negotiate::{Terms, negotiate};
 use super::serve::{Origin, Shared, Snapshot};
 use crate::model::{Recipient, ReversePath, SmtpReply};
-use crate::pipeline::{Received, Transaction};
+use crate::pipeline::{Received, Refusal, Transaction};
 
 /// What is to be done after a packet.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ struct Incoming {
     /// `None` once something of it could not be read: nothing less than all of it is judged, so it is
     /// tempfailed wherever a reply is due.
     transaction: Option<Transaction>,
+    /// How it was refused, if it was: one id for all refusals of one transaction.
+    refused: Option<Refusal>,
 }
 
 /// How far a message has come. Commands of an earlier stage are out of order then.
@@ -207,8 +209,10 @@ impl Dialogue {
             self.snapshot.max_message,
         );
         let early = self.snapshot.judge.sender(transaction.session(), transaction.envelope());
-        self.message = Some(Incoming { stage: Stage::Envelope, transaction: Some(transaction) });
-        Step::Reply(early.map_or(Reply::Continue, |refusal| reply_code(&refusal)))
+        let reply = early.as_ref().map_or(Reply::Continue, |refusal| reply_code(&refusal.reply));
+        self.message =
+            Some(Incoming { stage: Stage::Envelope, transaction: Some(transaction), refused: early });
+        Step::Reply(reply)
     }
 
     fn rcpt(&mut self, payload: &[u8]) -> Step {
@@ -224,13 +228,19 @@ impl Dialogue {
         // marks them so.
         let refused = self.connection.macros.rcpt_refused;
         let judge = Arc::clone(&self.snapshot.judge);
+        let earlier = self.message.as_ref().and_then(|incoming| incoming.refused.clone());
         let Some(transaction) = self.transaction('R', Stage::Envelope) else { return tempfail_unreadable() };
         if refused {
             return Step::Reply(Reply::Continue);
         }
         let recipient = Recipient::new(path);
-        if let Some(refusal) = judge.recipient(transaction.session(), transaction.envelope(), &recipient) {
-            return Step::Reply(reply_code(&refusal));
+        let (session, envelope) = (transaction.session(), transaction.envelope());
+        if let Some(refusal) = judge.recipient(session, envelope, &recipient, earlier.as_ref()) {
+            let reply = reply_code(&refusal.reply);
+            if let Some(incoming) = &mut self.message {
+                incoming.refused = Some(refusal);
+            }
+            return Step::Reply(reply);
         }
         if transaction.recipient(recipient).is_ok() {
             return Step::Reply(Reply::Continue);

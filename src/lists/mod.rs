@@ -1,0 +1,244 @@
+//! What the admin allows and blocks: addresses, domains, clients.
+//!
+//! Two lists, kept in the database and held in memory, where mail is compared with them: of each thing that
+//! is asked about – the client, the reverse-path, the From field – the most specific entry decides (an
+//! address before its domain, `@example.org` before `example.org`, that before `org`, a longer network
+//! before a shorter one). Where the same entry is on both lists, it blocks. So a wide block has its
+//! exceptions on the allow list, and a wide allow its own on the block list. An entry whose time is over
+//! matches no more, whether it was swept yet or not. What a hit is worth is the policy's to say.
+//!
+//! **Contract.** [`Lists::hits`] and [`Lists::count`] are for the way of the mail: they look into memory
+//! alone and never wait for the disk. Everything else blocks. A change is on disk when its call returns
+//! `Ok`, and mail is compared with it from then on. An import happens as a whole or not at all, also when the
+//! daemon is killed in it. Hit counts are written once a minute and at the stop; a crash loses that minute.
+//! Nothing here writes the audit: each change returns what happened, and its caller tells it.
+//!
+//! **From only blocks.** Anybody can write that field, so an entry of the allow list that matches there is no
+//! hit; it is an exception from a wider block all the same. Where several addresses stand there, the first
+//! that is blocked counts.
+//!
+//! **Failures.** [`ListsError`] for what the disk did not take; the lists in memory are then as before. A
+//! damaged record is left out, named in the log at start and in `/readyz`, and goes when its entry is put on
+//! the list anew or removed. An entry that cannot be read is an [`EntryError`] with what to write instead.
+//!
+//! Where to find what: settings [`config`], what people write [`entry`], what is known of an entry `listed`,
+//! look-up `index`, the disk `kept`, adding, removing and expiry `change`, files `exchange` and `import`,
+//! reading `query`.
+
+mod change;
+pub mod config;
+pub mod entry;
+mod exchange;
+mod import;
+mod index;
+mod kept;
+mod listed;
+mod query;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::model::{List, ListHit, ListHits, Matched};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{Clock, Metrics};
+use index::Index;
+use kept::{Damage, Kept, Loaded};
+use listed::Item;
+
+pub use change::{Changed, NewEntry, Removed};
+pub use config::{Config, Early, Exempted, Terms};
+pub use entry::{Entry, EntryError, Kind};
+pub use exchange::{Format, LineFault, Lines, Unreadable, read};
+pub use import::{Imported, Mode};
+pub use listed::{Listed, MAX_COMMENT, comment, expiry};
+pub use query::{Found, Listing, Query};
+
+/// Addresses of one From field that are looked at. An honest one has one; sixteen are beyond any.
+const MAX_FROM: usize = 16;
+/// The most entries of one list: they take about half a gigabyte.
+const MAX_ENTRIES: usize = 1_000_000;
+
+/// Why a list could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListsError {
+    /// The database did not take it, or could not read it. The lists are as before.
+    #[error("the lists could not be read or written, nothing was changed: {0}")]
+    Store(#[from] StoreError),
+    /// It would have more entries than a list may have.
+    #[error("the {list} list would have {wanted} entries, and may have {MAX_ENTRIES}; nothing was changed")]
+    Full {
+        /// Which list.
+        list: List,
+        /// How many it would have.
+        wanted: usize,
+    },
+}
+
+/// What is held against the lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// The connecting client.
+    pub client: Option<IpAddr>,
+    /// The reverse-path without angle brackets.
+    pub sender: Option<&'a str>,
+    /// The addresses of the From field.
+    pub from: &'a [String],
+}
+
+/// Both lists.
+pub struct Lists {
+    kept: Kept,
+    /// Locked for a few hash look-ups, for one insertion, or to put another index in its place.
+    index: RwLock<Index>,
+    /// Held by whoever changes the lists, from reading what is there to the index.
+    changing: Mutex<()>,
+    /// Entries that were hit since their counters were written.
+    hit: Mutex<HashSet<(List, Entry)>>,
+    /// Records that could not be read at the start, and were not put right since.
+    damaged: Mutex<Vec<Damage>>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl Lists {
+    /// Opens the lists in `store` and reads all of them. The notes are for the log: each names a record that
+    /// cannot be read. Blocks.
+    ///
+    /// # Errors
+    /// If the database cannot be read. Single records that cannot are notes.
+    pub fn open(
+        store: &Store,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Arc<Self>, Vec<String>), ListsError> {
+        let (kept, Loaded { entries, damaged }) = Kept::open(store)?;
+        let mut index = Index::default();
+        let mut authors: HashSet<Arc<str>> = HashSet::new();
+        for (list, mut listed) in entries {
+            match authors.get(&listed.by) {
+                Some(known) => listed.by = Arc::clone(known),
+                None => drop(authors.insert(Arc::clone(&listed.by))),
+            }
+            index.put(list, Arc::new(Item::new(listed)));
+        }
+        let notes = damaged
+            .iter()
+            .map(|damage| {
+                format!("an entry is left out: {}; put it on its list anew, or remove it", damage.note)
+            })
+            .collect();
+        let lists = Self {
+            kept,
+            index: RwLock::new(index),
+            changing: Mutex::default(),
+            hit: Mutex::default(),
+            damaged: Mutex::new(damaged),
+            clock,
+            metrics,
+        };
+        lists.set_gauges();
+        Ok((Arc::new(lists), notes))
+    }
+
+    /// The entries that decide about what is asked: of client, sender and From at most one each. Does not
+    /// count them.
+    #[must_use]
+    pub fn hits(&self, asked: &Asked<'_>) -> ListHits {
+        let now = self.clock.now();
+        let index = self.index();
+        let mut hits = Vec::new();
+        let mut note = |on: Matched, found: Option<(List, &Arc<Item>)>| {
+            let Some((list, item)) = found else { return false };
+            if on == Matched::From && list == List::Allow {
+                return false;
+            }
+            let Listed { entry, comment, .. } = item.kept();
+            let comment = comment.as_deref().map(str::to_owned);
+            hits.push(ListHit { list, on, entry: entry.to_string(), comment });
+            true
+        };
+        if let Some(ip) = asked.client {
+            note(Matched::Client, index.client(ip, now));
+        }
+        if let Some(sender) = asked.sender {
+            note(Matched::Sender, index.address(sender, now));
+        }
+        let mut from = asked.from.iter().take(MAX_FROM);
+        from.any(|address| note(Matched::From, index.address(address, now)));
+        ListHits(hits)
+    }
+
+    /// Counts the hits of one message, or of one refused transaction.
+    pub fn count(&self, hits: &ListHits) {
+        let now = self.clock.now();
+        for hit in &hits.0 {
+            let on = match hit.on {
+                Matched::Client => "client",
+                Matched::Sender => "sender",
+                Matched::From => "from",
+            };
+            self.metrics.list_hits.with_label_values(&[hit.list.name(), on]).inc();
+            let Ok(entry) = Entry::parse(&hit.entry) else { continue };
+            // Removed in the meantime: nothing is left to count on.
+            let first = self.index().get(hit.list, &entry).is_some_and(|item| item.count(now));
+            if first {
+                self.hit().insert((hit.list, entry));
+            }
+        }
+    }
+
+    /// What does not work as it should, for `/readyz`.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        match self.damaged().len() {
+            0 => None,
+            1 => Some("an entry cannot be read and is left out; the log of the start names it".to_owned()),
+            n => {
+                Some(format!("{n} entries cannot be read and are left out; the log of the start names them"))
+            }
+        }
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        // Nothing panics between two changes of the index that belong together.
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_index<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        let changed = change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
+        self.set_gauges();
+        changed
+    }
+
+    fn hit(&self) -> MutexGuard<'_, HashSet<(List, Entry)>> {
+        self.hit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn damaged(&self) -> MutexGuard<'_, Vec<Damage>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_gauges(&self) {
+        let index = self.index();
+        for list in List::ALL {
+            let count = i64::try_from(index.count(list)).unwrap_or(i64::MAX);
+            self.metrics.list_entries.with_label_values(&[list.name()]).set(count);
+        }
+    }
+}
+
+impl fmt::Debug for Lists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lists").finish_non_exhaustive()
+    }
+}
