@@ -156,7 +156,7 @@ pub(super) async fn quarantine_delete(
 }
 
 /// The id at the place of `{id}` in a route.
-pub(super) struct Id(MailId);
+pub(super) struct Id(pub(super) MailId);
 
 impl<S: Send + std::marker::Sync> FromRequestParts<S> for Id {
     type Rejection = ApiError;

@@ -35,6 +35,9 @@ pub enum ApiError {
     /// It took longer than the route may.
     #[error("{0}")]
     TooSlow(String),
+    /// Another server that was asked said no, or nothing.
+    #[error("{0}")]
+    Elsewhere(String),
     /// The daemon could not.
     #[error("{0}")]
     Internal(String),
@@ -56,6 +59,7 @@ impl ApiError {
             Self::WrongKind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Elsewhere(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

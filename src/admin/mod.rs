@@ -32,6 +32,7 @@ pub mod host;
 mod listen;
 mod lists;
 mod refusal;
+mod release;
 mod routes;
 mod scan;
 mod serve;
@@ -57,7 +58,8 @@ use serde_json::Value;
 
 use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
 use crate::lists::Lists;
-use crate::model::text;
+use crate::model::{MailId, text};
+use crate::pipeline::release::{ReleaseError, Releases, Rescanned};
 use crate::pipeline::{Trial, budget::Share};
 use crate::quarantine::Quarantine;
 use crate::scan::BoxFuture;
@@ -93,6 +95,12 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// A sentence, where the machine cannot.
     fn scan(&self, trial: Trial, raw: Vec<u8>, share: Share) -> BoxFuture<'static, Result<Value, String>>;
+
+    /// Judges a held message again as the daemon judges mail now: [`Releases::rescan`].
+    ///
+    /// # Errors
+    /// As there.
+    fn rescan(&self, id: MailId, by: String) -> BoxFuture<'static, Result<Rescanned, ReleaseError>>;
 }
 
 /// What the routes work on.
@@ -106,6 +114,8 @@ pub struct Door {
     pub quarantine: Arc<Quarantine>,
     /// Whom the admin allows and blocks.
     pub lists: Arc<Lists>,
+    /// Held mail that is delivered after all.
+    pub releases: Arc<Releases>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Who may come in over TCP.

@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::access::Role;
-use super::{Door, api, health, lists, scan, token_api};
+use super::{Door, api, health, lists, release, scan, token_api};
 
 /// What a route needs and may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/lists/{list}/entry", Rule::VIEWER, lists::show)
         .post("/api/v1/lists/{list}/import", Rule::ADMIN.body(Body::Import).long(), lists::import)
         .get("/api/v1/lists/{list}/export", Rule::VIEWER.long(), lists::export)
+        .post("/api/v1/quarantine/{id}/release", Rule::OPERATOR.long(), release::release)
+        .post("/api/v1/quarantine/{id}/rescan", Rule::OPERATOR.long(), release::rescan)
+        .post("/api/v1/quarantine/{id}/learn/{class}", Rule::OPERATOR.long(), release::learn_entry)
+        .post("/api/v1/learn/{class}", Rule::OPERATOR.body(Body::Message).long(), release::learn_message)
         .post("/api/v1/scan", Rule::OPERATOR.body(Body::Message).long(), scan::scan)
         .post("/api/v1/reload", Rule::ADMIN.long(), api::reload)
         .get("/api/v1/tokens", Rule::ADMIN, token_api::list)

@@ -15,6 +15,7 @@ use super::*;
 use crate::audit::{EventQuery, Sync};
 use crate::model::{SecretText, Timestamp};
 use crate::pipeline::Budget;
+use crate::pipeline::release::{Parts, Settings, TokenKey};
 use crate::store::Store;
 use crate::telemetry::Clock;
 
@@ -38,6 +39,9 @@ impl Control for Still {
     fn scan(&self, trial: Trial, raw: Vec<u8>, _: Share) -> BoxFuture<'static, Result<Value, String>> {
         Box::pin(async move { Ok(json!({"from": trial.from, "bytes": raw.len()})) })
     }
+    fn rescan(&self, _: MailId, _: String) -> BoxFuture<'static, Result<Rescanned, ReleaseError>> {
+        Box::pin(async { Err(ReleaseError::Stopping) })
+    }
 }
 
 struct Bench {
@@ -56,6 +60,15 @@ impl Bench {
             Audit::open(&Default::default(), dir.path(), &store, clock.clone(), &metrics, None).unwrap().0;
         let held = crate::quarantine::Config { path: dir.path().join("held"), ..Default::default() };
         let quarantine = Quarantine::open(held, [0; 32], clock.clone(), Arc::clone(&metrics)).unwrap().0;
+        let parts = Parts {
+            quarantine: Arc::clone(&quarantine),
+            audit: Arc::clone(&audit),
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            pseudonyms: None,
+        };
+        let settings = Settings { config: Default::default(), authserv_id: None, teacher: None };
+        let releases = Releases::new(parts, TokenKey::new(&[0; 32]), settings);
         let tokens = Tokens::open(&store, clock.clone()).unwrap().0;
         let lists = Lists::open(&store, clock.clone(), Arc::clone(&metrics)).unwrap().0;
         let door = Door {
@@ -64,6 +77,7 @@ impl Bench {
             refusals: Refusals::new(Arc::clone(&audit), Arc::clone(&metrics)),
             audit,
             quarantine,
+            releases,
             metrics,
             tokens,
             trials: Trials::new(Budget::new(10, 1 << 20)),

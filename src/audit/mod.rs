@@ -262,6 +262,9 @@ impl Audit {
                 pseudonyms.record(record);
             }
         }
+        if let (Entry::Quarantine { detail, .. }, Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
+            *detail = pseudonyms.text(detail);
+        }
         let item = Item::of(&entry);
         Pending::new(entry, item)
     }

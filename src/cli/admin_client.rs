@@ -112,6 +112,12 @@ impl Client {
         serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
+    /// POST with bytes, for JSON.
+    pub(super) fn post_bytes(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
+        let bytes = self.send(self.http.post(url(path, &())?).body(body))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
+    }
+
     /// DELETE.
     pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
         let bytes = self.send(self.http.delete(url(path, &())?))?;

@@ -12,12 +12,14 @@ mod admin_client;
 mod audit;
 mod events;
 mod explain;
+mod learn;
 mod limit;
 mod list;
 mod man;
 mod output;
 mod quarantine;
 mod scan;
+mod selection;
 mod serve;
 mod status;
 mod token;
@@ -72,6 +74,8 @@ enum Command {
     /// Look through what was held.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Teach rspamd what is spam and what is not.
+    Learn(learn::Arguments),
     /// Tokens for the TCP port of the admin's door.
     #[command(subcommand)]
     Token(token::Command),
@@ -137,6 +141,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::List(which) => list::run(which, &load(arguments)?),
         Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
         Command::Token(command) => token::run(command, &load(arguments)?),
+        Command::Learn(learn) => learn::run(learn, &load(arguments)?),
         Command::Reload => {
             let answer = admin_client::Client::new(&load(arguments)?)?.post("/api/v1/reload")?;
             out(answer["message"].as_str().unwrap_or("reloaded"));

@@ -44,6 +44,8 @@ pub(super) const POSITIVE: &[&str] = &[
     "limits.messages",
     "limits.held",
     "limits.deadline",
+    "release.timeout",
+    "release.valid",
 ];
 
 /// Where something listens.

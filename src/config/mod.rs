@@ -74,6 +74,8 @@ pub struct Config {
     pub lists: crate::lists::Config,
     /// `[quarantine]`.
     pub quarantine: crate::quarantine::Config,
+    /// `[release]`.
+    pub release: crate::pipeline::release::Config,
     /// `[audit]`.
     pub audit: crate::audit::Config,
     /// `[store]`.
@@ -100,6 +102,7 @@ impl Default for Config {
             policy: Default::default(),
             lists: Default::default(),
             quarantine: Default::default(),
+            release: Default::default(),
             audit: Default::default(),
             store: Default::default(),
             limits: Limits::default(),

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::Scanner;
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
+use crate::pipeline::release;
 use crate::policy::{Policy, Worth};
 use crate::scan::absent::Absent;
 use crate::scan::mime::Mime;
@@ -78,6 +79,15 @@ pub(super) fn engine(
         fingerprint: fingerprint(config),
     };
     Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)))
+}
+
+/// What releases take from this configuration.
+pub(super) fn releases(config: &Config) -> release::Settings {
+    release::Settings {
+        config: config.release.clone(),
+        authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
+        teacher: None,
+    }
 }
 
 /// A short name of what judges: two records with the same one were judged by the same policy.

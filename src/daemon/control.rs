@@ -14,8 +14,9 @@ use super::{assemble, notify};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::Snapshot;
-use crate::model::Timestamp;
+use crate::model::{MailId, Timestamp};
 use crate::pipeline::budget::Share;
+use crate::pipeline::release::{ReleaseError, Rescanned};
 use crate::pipeline::{Budget, Engine, Process, Shared, Trial};
 use crate::scan::yara::Yara;
 use crate::scan::{BoxFuture, Health};
@@ -158,6 +159,7 @@ impl Daemon {
             }
             None => "no YARA rules".to_owned(),
         };
+        self.shared.releases.reconfigure(assemble::releases(&config));
         let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();
@@ -267,6 +269,11 @@ impl Control for Daemon {
                 trial.judge(process.engine(), id, clock.now(), message, Some(&lists), Some(share)).await;
             Ok(trial.object(&record))
         })
+    }
+
+    fn rescan(&self, id: MailId, by: String) -> BoxFuture<'static, Result<Rescanned, ReleaseError>> {
+        let (releases, process) = (Arc::clone(&self.shared.releases), Arc::clone(&self.lock().process));
+        Box::pin(async move { releases.rescan(process, id, by).await })
     }
 }
 

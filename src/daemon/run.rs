@@ -15,7 +15,8 @@ use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::{self, Listener, Service};
 use crate::lists::Lists;
-use crate::pipeline::{self, Budget, Repeats, Shared, Trouble};
+use crate::pipeline::release::{Parts, TokenKey};
+use crate::pipeline::{self, Budget, Releases, Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
@@ -43,6 +44,9 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
     let (shared, store) = open_state(&config, &metrics)?;
+    if let Err(error) = shared.releases.begin().await {
+        tracing::error!(%error, "releases that a stop cut short could not be looked after");
+    }
     let yara = assemble::start_yara(&config, &metrics)?;
     let watcher = yara.as_ref().map(|yara| yara.watch());
     let neighbours = Neighbours::default().renewed(&config, &shared.clock, &metrics)?;
@@ -76,7 +80,10 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     notify::stopping();
     daemon.set_taking(false);
     tracing::info!("stopping: messages in work are finished first");
-    let drained = running.drain(daemon.drain()).await;
+    // Before the milter: what is being released comes through it.
+    let (begin, drain) = (std::time::Instant::now(), daemon.drain());
+    shared.releases.finish(drain / 2).await;
+    let drained = running.drain(drain.saturating_sub(begin.elapsed())).await;
     if drained.cut > 0 {
         tracing::error!(
             cut = drained.cut,
@@ -128,11 +135,21 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
     }
     let repeats = Repeats::open(&store, quarantine_key)?;
     let refusals = pipeline::Refusals::start(Arc::clone(&audit), metrics);
+    let parts = Parts {
+        quarantine: Arc::clone(&quarantine),
+        audit: Arc::clone(&audit),
+        clock: clock.clone(),
+        metrics: Arc::clone(metrics),
+        pseudonyms: pseudonyms.clone(),
+    };
+    let token_key = TokenKey::new(&keys::load_or_make(&keys, "release")?);
+    let releases = Releases::new(parts, token_key, assemble::releases(config));
     let shared = Shared {
         audit,
         quarantine,
         lists,
         refusals,
+        releases,
         repeats,
         clock,
         metrics: Arc::clone(metrics),
@@ -185,6 +202,7 @@ fn open_doors(
         audit: Arc::clone(&shared.audit),
         quarantine: Arc::clone(&shared.quarantine),
         lists: Arc::clone(&shared.lists),
+        releases: Arc::clone(&shared.releases),
         metrics: Arc::clone(&shared.metrics),
     };
     let mut open = Vec::new();

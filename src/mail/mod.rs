@@ -27,6 +27,7 @@
 mod attachment;
 pub mod auth_results;
 mod charset;
+pub mod cut;
 mod head;
 pub mod header;
 mod limits;

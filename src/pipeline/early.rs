@@ -134,6 +134,10 @@ impl Process {
             return None;
         }
         let shared = self.shared();
+        // What a person lets out of quarantine comes from the same sender, and is on its way.
+        if shared.releases.expects(&envelope.reverse_path, recipient) {
+            return None;
+        }
         let asked = Asked {
             client: session.client.addr.ip(),
             sender: Some(envelope.reverse_path.address()),

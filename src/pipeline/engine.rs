@@ -82,6 +82,8 @@ pub struct Subject {
     /// The quarantine entry of which this is a released copy: a person has judged it already, so no
     /// scanner is asked.
     pub released: Option<MailId>,
+    /// The Authentication-Results that a released copy was stored with.
+    pub auth_results: Option<String>,
     /// What it holds of the process's memory.
     pub share: Option<Share>,
 }
@@ -99,6 +101,8 @@ pub struct Looked {
     pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy.
     pub released: Option<MailId>,
+    /// The Authentication-Results that a released copy was stored with.
+    pub auth_results: Option<String>,
     /// Why it is not here whole.
     pub fault: Option<Fault>,
     /// Which way it goes.
@@ -172,6 +176,7 @@ impl Engine {
             lists,
             exempt,
             released,
+            auth_results,
             mut share,
         } = subject;
         // Decoded, it takes about as much again.
@@ -191,7 +196,7 @@ impl Engine {
         } else {
             run::run(&self.scanners, &input, deadline, &self.metrics).await
         };
-        Looked { input, seen, lists, exempt, released, fault, direction }
+        Looked { input, seen, lists, exempt, released, auth_results, fault, direction }
     }
 
     async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {
@@ -232,6 +237,7 @@ impl Engine {
             lists: &looked.lists,
             exempt: &looked.exempt,
             released: looked.released,
+            auth_results: looked.auth_results.as_deref(),
             on_failure: &self.settings.on_failure,
             failures,
             subject: input.message.values("Subject").next(),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::budget::Short;
 use super::engine::{Engine, Judged, Looked, Subject};
+use super::release::{Recognised, Releases};
 use super::repeat::Repeats;
 use super::transaction::Fault;
 use super::trouble::Trouble;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub lists: Arc<Lists>,
     /// Writes the records of those who were refused at MAIL or RCPT.
     pub refusals: Refusals,
+    /// Held mail that is delivered after all.
+    pub releases: Arc<Releases>,
     /// Messages that failed before.
     pub repeats: Repeats,
     /// The time.
@@ -93,6 +96,9 @@ impl Process {
         let lists = self.look_up(&session, &envelope, &message);
         let terms = &self.engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
+        let recognised = self.shared.releases.recognise(id, &envelope, &message).await;
+        let (released, auth_results) =
+            recognised.map(|Recognised { entry, auth_results }| (entry, auth_results)).unzip();
         let subject = Subject {
             id,
             session,
@@ -102,7 +108,8 @@ impl Process {
             direction,
             lists,
             exempt,
-            released: None,
+            released,
+            auth_results: auth_results.flatten(),
             share: Some(share),
         };
         let looked = Arc::new(self.engine.look(subject).await);

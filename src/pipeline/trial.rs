@@ -56,6 +56,7 @@ impl Trial {
             lists,
             exempt,
             released: None,
+            auth_results: None,
             share,
         };
         let looked = engine.look(subject).await;

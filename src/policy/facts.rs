@@ -31,6 +31,8 @@ pub struct Facts<'a> {
     pub exempt: &'a [bool],
     /// The quarantine entry of which this is a released copy.
     pub released: Option<MailId>,
+    /// The Authentication-Results that it was stored with.
+    pub auth_results: Option<&'a str>,
     /// What it is worth that a scanner failed; [`Worth::default_for`] where a scanner is not named.
     pub on_failure: &'a BTreeMap<Scanner, Worth>,
     /// How often this very message was put off before because of the same failure.

@@ -20,6 +20,9 @@ pub(super) fn fields(
 ) -> Vec<(Cow<'static, str>, HeaderValue)> {
     let mut list: Vec<(Cow<'static, str>, HeaderValue)> = Vec::with_capacity(9);
     let mut add = |name: &'static str, value: &str| list.push((name.into(), HeaderValue::new(name, value)));
+    if let Some(results) = facts.auth_results.filter(|_| facts.released.is_some()) {
+        add("Authentication-Results", results);
+    }
     add("X-Mailward-Id", facts.id.as_str());
     if facts.released.is_some() {
         // A person has judged it: what scanners would say now is no verdict on it.

@@ -73,6 +73,14 @@ pub enum QuarantineError {
     /// No such entry.
     #[error("nothing is held under the id {0}: it was never held, was deleted, or its time was over")]
     NotHeld(MailId),
+    /// It is held, for others.
+    #[error("{id} is not held for {recipient}; see `mailward quarantine show {id}` for whom it is")]
+    NotFor {
+        /// The entry.
+        id: MailId,
+        /// For whom it was asked.
+        recipient: String,
+    },
 }
 
 impl QuarantineError {
@@ -89,7 +97,8 @@ impl QuarantineError {
             | Self::BrokenMeta { .. }
             | Self::Unwritable { .. }
             | Self::IdTaken(_)
-            | Self::NotHeld(_) => false,
+            | Self::NotHeld(_)
+            | Self::NotFor { .. } => false,
         }
     }
 
@@ -104,7 +113,7 @@ impl QuarantineError {
             Self::InUse { .. } => "in-use",
             Self::BrokenMeta { .. } | Self::Unwritable { .. } => "meta",
             Self::IdTaken(_) => "id",
-            Self::NotHeld(_) => "not-held",
+            Self::NotHeld(_) | Self::NotFor { .. } => "not-held",
         }
     }
 }

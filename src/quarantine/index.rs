@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Config, Key, Meta, Query, Totals};
+use super::{Config, Key, Meta, Query, Standing, Totals};
 use crate::model::{Category, MailId, Recipient, Timestamp};
 
 /// How long the same message is the same entry: as long as a sender's queue usually keeps it.
@@ -35,6 +35,7 @@ struct Summary {
     /// When it was taken last: what was promised today is not old because it was first sent last week.
     last: Timestamp,
     category: Category,
+    standing: Standing,
     size: u64,
     /// Lower case.
     sender: Box<str>,
@@ -71,6 +72,12 @@ impl Index {
 
     pub(super) fn ids(&self) -> impl Iterator<Item = MailId> {
         self.entries.keys().copied()
+    }
+
+    /// The entries of which a copy may or may not have been delivered.
+    pub(super) fn uncertain(&self) -> Vec<MailId> {
+        let uncertain = self.entries.iter().filter(|(_, s)| s.standing == Standing::Uncertain);
+        uncertain.map(|(id, _)| *id).collect()
     }
 
     /// The key of an entry.
@@ -207,6 +214,7 @@ impl Summary {
             time: meta.time,
             last: meta.attempts.last,
             category: meta.category,
+            standing: meta.standing(),
             size: meta.size,
             sender: meta.envelope.reverse_path.address().to_lowercase().into(),
             recipients: recipients.join("\n").to_lowercase().into(),
@@ -221,6 +229,7 @@ impl Summary {
         let certain = query.since.is_none_or(|t| self.time >= t)
             && query.until.is_none_or(|t| self.time < t)
             && query.category.is_none_or(|c| self.category == c)
+            && query.state.is_none_or(|s| self.standing == s)
             && query.sender.as_deref().is_none_or(|s| self.sender.contains(s));
         if !certain {
             return Match::No;

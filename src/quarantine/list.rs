@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageFile, Meta, Quarantine, QuarantineError, index};
+use super::{MessageFile, Meta, Quarantine, QuarantineError, Standing, index};
 use crate::model::{Category, MailId, Timestamp};
 
 /// The most entries of one listing.
@@ -20,6 +20,8 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// Of this class.
     pub category: Option<Category>,
+    /// Of which this became.
+    pub state: Option<Standing>,
     /// In the reverse-path.
     pub sender: Option<String>,
     /// In one of the diverted recipients.
@@ -47,6 +49,7 @@ impl Default for Query {
             since: None,
             until: None,
             category: None,
+            state: None,
             sender: None,
             recipient: None,
             text: None,

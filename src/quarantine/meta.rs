@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Key;
+use super::{Failure, Key, Rescan, State};
 use crate::model::{
     Category, Coverage, Envelope, Finding, MailId, Message, Recipient, Score, Session, Timestamp, text,
 };
@@ -84,28 +84,22 @@ pub struct Meta {
     pub envelope: Envelope,
     /// What became of the copy of each diverted recipient, by [`Recipient::to_record`].
     pub recipients: BTreeMap<String, State>,
+    /// Why those that are still held could not be released last, by recipient as above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, Failure>,
+    /// How it was judged again last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescanned: Option<Rescan>,
+    /// The Authentication-Results that it would have been delivered with, without the field's name: a
+    /// released copy gets them, because it comes from this host and proves nothing by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_results: Option<String>,
     /// How often it was sent.
     pub attempts: Attempts,
     /// What was looked at.
     pub coverage: Coverage,
     /// What was seen.
     pub findings: Vec<Finding>,
-}
-
-/// What became of one recipient's copy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Still here.
-    #[default]
-    Held,
-    /// Delivered after all.
-    Released {
-        /// When.
-        at: Timestamp,
-        /// Who asked for it.
-        by: String,
-    },
 }
 
 /// How often the same message was sent: a sender who did not hear our answer tries again.
@@ -157,16 +151,13 @@ impl Meta {
             session: new.session.clone(),
             envelope,
             recipients,
+            failed: BTreeMap::new(),
+            rescanned: None,
+            auth_results: None,
             attempts: Attempts { count: 1, first: now, last: now, ids: Vec::new() },
             coverage: new.coverage.clone(),
             findings: new.findings.iter().take(MAX_FINDINGS).map(bounded).collect(),
         }
-    }
-
-    /// One recipient's copy is still held.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.recipients.values().any(|s| *s == State::Held)
     }
 
     /// Takes over a later judgement.

@@ -22,6 +22,12 @@
 //! found. One that was deleted is noticed by [`Quarantine::expire`]. A file that is not ours is
 //! reported and left alone.
 //!
+//! **Release.** Each recipient has a [`State`]. Handing a copy over is the business of the pipeline; what
+//! became of it is written here before the next thing happens, so that after a crash it is known whose copy
+//! may have been delivered. An entry stays until its time is over, also when all copies are delivered: it
+//! can be looked up, and the sender who tries again joins it. Then nothing more is delivered – those for
+//! whom it was released have it, the others wait on.
+//!
 //! **Failures.** [`QuarantineError`]: the caller answers tempfail. A `store` that failed leaves
 //! nothing behind that a later one would trip over; after a crash in the middle, `expire` removes a
 //! meta without message once it is an hour old. [`QuarantineError::is_full`] tells a lack of room
@@ -30,7 +36,8 @@
 //! Where to find what: settings [`config`], what is known of an entry [`meta`], when two messages are
 //! the same `key`, directories and their checks `dirs`, files `maildir`, the summary in memory
 //! `index`, storing `store`, reading `list`, retention and
-//! deletion `expire`, holding index and files to each other `sweep`.
+//! deletion `expire`, what became of each
+//! copy `state`, holding index and files to each other `sweep`.
 
 pub mod config;
 mod dirs;
@@ -41,6 +48,7 @@ mod key;
 mod list;
 mod maildir;
 pub mod meta;
+mod state;
 mod store;
 mod sweep;
 #[cfg(test)]
@@ -64,7 +72,8 @@ pub use expire::{Expired, Swept, Why};
 pub use key::Key;
 pub use list::{Listing, Query};
 pub use maildir::MessageFile;
-pub use meta::{Attempts, Meta, NewEntry, State};
+pub use meta::{Attempts, Meta, NewEntry};
+pub use state::{Failure, Rescan, Standing, State};
 pub use store::Stored;
 
 /// The quarantine of this process.

@@ -147,7 +147,7 @@ impl Quarantine {
     }
 }
 
-fn json(meta: &Meta) -> Result<Vec<u8>, QuarantineError> {
+pub(super) fn json(meta: &Meta) -> Result<Vec<u8>, QuarantineError> {
     let json = meta.to_json().map_err(|e| QuarantineError::Unwritable { id: meta.id, why: e.to_string() })?;
     if json.len() > MAX_META {
         let why = format!("it would take {} bytes and {MAX_META} are allowed", json.len());

@@ -94,6 +94,8 @@ metrics! {
     early_refusals: IntCounterVec = "mailward_early_refusals_total" ["command"];
     /// Copies taken out of quarantine to be delivered, by how that ended.
     releases: IntCounterVec = "mailward_releases_total" ["result"];
+    /// Release tokens that came with messages, by what they were worth.
+    release_tokens: IntCounterVec = "mailward_release_tokens_total" ["result"];
     /// Messages that rspamd was taught, by class and how that ended.
     learned: IntCounterVec = "mailward_learned_total" ["class", "result"];
     /// Milter connections open now.

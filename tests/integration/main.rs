@@ -29,5 +29,7 @@ mod neighbour_rspamd;
 mod neighbour_rspamd_faults;
 mod outbound;
 mod over_tcp;
+mod relay;
+mod release;
 mod spine;
 mod suites;

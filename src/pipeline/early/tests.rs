@@ -1,4 +1,6 @@
 use super::*;
+use crate::pipeline::Releases;
+use crate::pipeline::release::{self, Parts, TokenKey};
 
 #[test]
 fn what_waits_to_be_recorded_takes_little_room() {
@@ -69,7 +71,16 @@ async fn measure() {
         fingerprint: String::new(),
     };
     let engine = Engine::new(settings, Vec::new(), crate::policy::Policy::default(), Arc::clone(&metrics));
+    let parts = Parts {
+        quarantine: Arc::clone(&quarantine),
+        audit: Arc::clone(&audit),
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+        pseudonyms: None,
+    };
+    let releasing = release::Settings { config: Default::default(), authserv_id: None, teacher: None };
     let shared = Shared {
+        releases: Releases::new(parts, TokenKey::new(&[0; 32]), releasing),
         refusals: Refusals::start(Arc::clone(&audit), &metrics),
         audit,
         quarantine,

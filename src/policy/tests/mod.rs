@@ -69,6 +69,7 @@ impl Case {
             lists: &self.lists,
             exempt: &self.exempt,
             released: self.released,
+            auth_results: None,
             on_failure: &self.on_failure,
             failures: self.failures,
             subject: self.subject.as_deref(),

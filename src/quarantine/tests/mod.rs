@@ -6,6 +6,7 @@ mod listing;
 mod mail_programs;
 mod meta;
 mod retention;
+mod state;
 mod storing;
 
 use std::fs;

@@ -44,6 +44,9 @@ fn a_held_message_is_byte_exact_and_its_meta_names_the_diverted_alone() {
             ("<a@example.org>".to_owned(), State::Held),
             ("<c@example.org>".to_owned(), State::Held),
         ]),
+        failed: BTreeMap::new(),
+        rescanned: None,
+        auth_results: None,
         attempts: Attempts { count: 1, first: now, last: now, ids: Vec::new() },
         coverage: coverage(),
         findings: vec![finding()],
@@ -51,7 +54,7 @@ fn a_held_message_is_byte_exact_and_its_meta_names_the_diverted_alone() {
     let short_hash = Meta { body_sha256: meta.body_sha256[..8].to_owned(), ..meta.clone() };
     assert_eq!(short_hash, expected);
     assert_eq!(meta.body_sha256.len(), 64);
-    assert!(meta.is_held());
+    assert_eq!(meta.standing(), Standing::Held);
     let json = fs::read_to_string(fixture.path(&format!("meta/{id}.json"))).unwrap();
     assert!(!json.contains("b@example.org"));
     assert!(json.contains("\n  \"id\": \""), "people read it");
