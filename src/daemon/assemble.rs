@@ -81,12 +81,12 @@ pub(super) fn engine(
     Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)))
 }
 
-/// What releases take from this configuration.
-pub(super) fn releases(config: &Config) -> release::Settings {
+/// What releases take from this configuration; without clients nobody can be taught.
+pub(super) fn releases(config: &Config, neighbours: &Neighbours) -> release::Settings {
     release::Settings {
         config: config.release.clone(),
         authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
-        teacher: None,
+        teacher: neighbours.rspamd.clone().map(|rspamd| rspamd as Arc<dyn release::Teacher>),
     }
 }
 

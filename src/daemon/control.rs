@@ -159,7 +159,7 @@ impl Daemon {
             }
             None => "no YARA rules".to_owned(),
         };
-        self.shared.releases.reconfigure(assemble::releases(&config));
+        self.shared.releases.reconfigure(assemble::releases(&config, &neighbours));
         let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();

@@ -50,6 +50,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let yara = assemble::start_yara(&config, &metrics)?;
     let watcher = yara.as_ref().map(|yara| yara.watch());
     let neighbours = Neighbours::default().renewed(&config, &shared.clock, &metrics)?;
+    shared.releases.reconfigure(assemble::releases(&config, &neighbours));
     let engine = assemble::engine(&config, yara.as_ref(), &neighbours, &metrics)?;
     let daemon = Arc::new(Daemon::new(
         path.map(Path::to_owned),
@@ -143,7 +144,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
         pseudonyms: pseudonyms.clone(),
     };
     let token_key = TokenKey::new(&keys::load_or_make(&keys, "release")?);
-    let releases = Releases::new(parts, token_key, assemble::releases(config));
+    let releases = Releases::new(parts, token_key, assemble::releases(config, &Neighbours::default()));
     let shared = Shared {
         audit,
         quarantine,

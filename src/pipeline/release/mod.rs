@@ -39,6 +39,7 @@ mod learn;
 mod recognise;
 mod report;
 mod rescan;
+mod teacher;
 pub mod token;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,6 +3,7 @@
 mod commands;
 mod delivered;
 mod failing;
+mod learning;
 mod tokens;
 
 use serde_json::Value;
