@@ -69,10 +69,15 @@ impl Template {
         self.rest.len()
     }
 
-    /// The message with this Message-ID, dot-stuffed and with the final dot.
-    pub(crate) fn wire(&self, id: &str) -> Vec<u8> {
+    /// The message with this Message-ID.
+    pub(crate) fn message(&self, id: &str) -> Vec<u8> {
         let first = format!("Message-ID: <{id}@bench.remote.example>\r\n");
-        super::mta::smtp::dot_stuffed(&[first.as_bytes(), &self.rest].concat())
+        [first.as_bytes(), &self.rest].concat()
+    }
+
+    /// The same, dot-stuffed and with the final dot.
+    pub(crate) fn wire(&self, id: &str) -> Vec<u8> {
+        super::mta::smtp::dot_stuffed(&self.message(id))
     }
 }
 

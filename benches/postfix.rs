@@ -6,15 +6,19 @@
 //! taken within its round. Prints Markdown for `docs/performance.md`.
 //!
 //! ```text
-//! bench [--rounds N] [--scale PERCENT] [--without-mailward]
+//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours]
 //! ```
+//!
+//! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+mod direct;
 mod floor;
 mod mails;
 mod memory;
 #[path = "../tests/mta/mod.rs"]
 mod mta;
+mod neighbours;
 mod process;
 mod sender;
 mod table;
@@ -37,6 +41,10 @@ fn main() -> anyhow::Result<()> {
         Mode::Floor(address) => return floor::serve(&address),
         Mode::Bench(settings) => settings,
     };
+    if settings.neighbours {
+        println!("{}", table::machine());
+        return neighbours::report(settings.rounds, settings.scale);
+    }
     let daemon = if settings.without_mailward { None } else { Some(Daemon::start("")?) };
     let idle = daemon.as_ref().map(|daemon| settled_memory(daemon.pid())).transpose()?;
     let floor = Floor::start()?;
@@ -51,6 +59,11 @@ fn main() -> anyhow::Result<()> {
     if let (Some(daemon), Some(idle)) = (&daemon, idle) {
         println!();
         memory::report(&postfix, daemon, idle)?;
+        println!();
+        match neighbours::missing() {
+            None => neighbours::report(settings.rounds, settings.scale)?,
+            Some(why) => println!("rspamd and clamd are not measured: {why} (tests/mta/install.sh)."),
+        }
     }
     Ok(())
 }
@@ -60,6 +73,7 @@ struct Settings {
     /// Per cent of the usual number of messages.
     scale: usize,
     without_mailward: bool,
+    neighbours: bool,
 }
 
 enum Mode {
@@ -69,7 +83,7 @@ enum Mode {
 
 impl Settings {
     fn from_arguments() -> anyhow::Result<Mode> {
-        let mut settings = Self { rounds: 7, scale: 100, without_mailward: false };
+        let mut settings = Self { rounds: 7, scale: 100, without_mailward: false, neighbours: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -78,6 +92,7 @@ impl Settings {
                 "--rounds" => settings.rounds = value()?.parse()?,
                 "--scale" => settings.scale = value()?.parse()?,
                 "--without-mailward" => settings.without_mailward = true,
+                "--neighbours" => settings.neighbours = true,
                 other => anyhow::bail!("unknown argument {other}"),
             }
         }

@@ -73,15 +73,35 @@ fn session(
     Ok(())
 }
 
-fn one(client: &mut Smtp, wire: &[u8]) -> anyhow::Result<()> {
+/// How long each of `messages` waited for its answer, from the first byte of the message to the reply after the final
+/// dot; one after another.
+///
+/// # Errors
+/// If one of them is not taken.
+pub(crate) fn waits(
+    port: u16,
+    template: &Template,
+    label: &str,
+    messages: usize,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut client = Smtp::hello(port, "bench.remote.example")?;
+    let waits = (0..messages).map(|number| one(&mut client, &template.wire(&format!("{label}.{number}"))));
+    let waits = waits.collect::<anyhow::Result<Vec<_>>>()?;
+    client.quit()?;
+    Ok(waits)
+}
+
+/// Sends one message; how long the answer to it took.
+fn one(client: &mut Smtp, wire: &[u8]) -> anyhow::Result<Duration> {
     client.write(b"MAIL FROM:<bench@remote.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n")?;
     for expected in [250, 250, 354] {
         let reply = client.reply()?;
         anyhow::ensure!(reply.code == expected, "refused: {reply}");
     }
+    let begin = Instant::now();
     client.write(wire)?;
     let reply = client.reply().context("after the message")?;
     anyhow::ensure!(reply.code == 250, "refused: {reply}");
     client.transcript.clear();
-    Ok(())
+    Ok(begin.elapsed())
 }

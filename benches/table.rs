@@ -68,14 +68,15 @@ pub(crate) fn rows<'a>(
 
 /// Median, least and most.
 #[derive(Clone, Copy, Debug)]
-struct Spread {
+pub(crate) struct Spread {
     median: f64,
     least: f64,
     most: f64,
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    /// Of the rounds.
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);

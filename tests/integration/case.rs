@@ -8,6 +8,7 @@
 //! from: <a@sender.example>
 //! to: <alice@example.org>                      repeat for more
 //! config: [policy]                         a line of configuration; repeat for more
+//! neighbour: clamd hangs                   one that misbehaves; `config:` names its address by {{NEIGHBOUR}}
 //! --- mail
 //! Subject: hello
 //!
@@ -37,6 +38,7 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::milter_client::Peer;
 use super::mta::samples::{eicar, gtube};
+use super::mta::{Fault, Faulty, Over, Plays};
 
 /// One case.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,8 @@ pub struct Case {
     pub from: String,
     pub to: Vec<String>,
     pub config: Vec<String>,
+    /// Whom a misbehaving server plays, and how it does; see [`neighbour`].
+    pub neighbour: Option<String>,
     pub mail: Vec<u8>,
     pub expect: Vec<(String, String)>,
 }
@@ -78,6 +82,7 @@ impl Case {
                 "from" => case.from = value,
                 "to" => case.to.push(value),
                 "config" => case.config.push(value),
+                "neighbour" => case.neighbour = Some(value),
                 other => panic!("{}: {other:?} is no word of the case language", path.display()),
             }
         }
@@ -99,6 +104,30 @@ impl Case {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
         self.path.strip_prefix(root).unwrap().display().to_string()
     }
+}
+
+/// The server that the words after `neighbour:` ask for: `rspamd` or `clamd`, and how it misbehaves.
+pub fn neighbour(words: &str) -> Faulty {
+    let plays = |name| match name {
+        "rspamd" => Plays::Rspamd,
+        "clamd" => Plays::Clamd,
+        _ => panic!("{name:?} is no neighbour"),
+    };
+    let (name, fault) = words.split_once(' ').unwrap_or_else(|| panic!("{words:?}: how does it misbehave?"));
+    let mut server = Faulty::start(plays(name), Over::Unix).unwrap();
+    let fault = match fault {
+        "refuses" => return server,
+        "hangs" => Fault::Hangs,
+        "trickles" => Fault::Trickles,
+        "garbage" => Fault::Garbage,
+        "nonsense" => Fault::Nonsense,
+        "closes-in-request" => Fault::ClosesInRequest,
+        "closes-in-reply" => Fault::ClosesInReply,
+        "floods" => Fault::Floods,
+        _ => panic!("{fault:?} is no way to misbehave"),
+    };
+    server.turn(fault).unwrap();
+    server
 }
 
 /// The mail with everything in double braces replaced, lines ending in CRLF.

@@ -1,20 +1,31 @@
 //! Every case under `tests/cases`, through a milter client and through a real Postfix.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use serde_json::Value;
 
-use super::case::{Case, matches};
+use super::case::{Case, matches, neighbour};
 use super::milter_client::{MilterClient, delivered, edited, recipients_left};
-use super::mta::{self, Daemon, Options, Postfix, Smtp};
+use super::mta::{self, Daemon, Faulty, Options, Postfix, Smtp};
+
+/// Cases that need the same daemon, by its configuration and its neighbour.
+type Groups = BTreeMap<(String, Option<String>), Vec<Case>>;
 
 /// Cases that need the same daemon share it.
-fn by_config() -> BTreeMap<String, Vec<Case>> {
-    let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+fn by_config() -> Groups {
+    let mut groups = Groups::new();
     for case in Case::all() {
-        groups.entry(case.config.join("\n")).or_default().push(case);
+        groups.entry((case.config.join("\n"), case.neighbour.clone())).or_default().push(case);
     }
     groups
+}
+
+/// The daemon of a group, and its neighbour where it has one.
+fn start(config: &str, words: Option<&str>) -> (Daemon, Option<Faulty>) {
+    let neighbour = words.map(neighbour);
+    let address = neighbour.as_ref().map_or("", Faulty::address);
+    (Daemon::start(&config.replace("{{NEIGHBOUR}}", address)).unwrap(), neighbour)
 }
 
 /// What came of a case, however it was run.
@@ -129,18 +140,39 @@ fn report(
     }
 }
 
+/// Groups in work at once: most of a group's time is waiting for a Postfix to start and to deliver.
+const AT_ONCE: usize = 4;
+
+/// Runs all groups, some at once; what did not come out as it should.
+fn all_groups(run: impl Fn(&Daemon, Vec<Case>) -> Vec<String> + Sync) -> String {
+    let queue = Mutex::new(by_config().into_iter());
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some(((config, words), cases)) = next else { return };
+                    let (daemon, _neighbour) = start(&config, words.as_deref());
+                    failed.lock().unwrap().extend(run(&daemon, cases));
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap().join("\n")
+}
+
 #[test]
 fn every_case_comes_out_through_a_milter_client() {
-    let mut failed = Vec::new();
-    for (config, cases) in by_config() {
-        let daemon = Daemon::start(&config).unwrap();
+    let failed = all_groups(|daemon, cases| {
+        let mut failed = Vec::new();
         for case in cases {
             let mut client = MilterClient::connect(&daemon.site().milter_socket(), &case.peer);
             let words = client.envelope(&case.from, &case.to);
             assert!(words.iter().all(|w| w == "continue"), "{}: {words:?}", case.name());
             let answer = client.message(&case.mail);
             client.quit();
-            let (record, explained) = explained(&daemon);
+            let (record, explained) = explained(daemon);
             let accepted = answer.word == "accept" || answer.word == "continue";
             let came = Came {
                 answer: if accepted { "accept".into() } else { answer.word.replace("%%", "%") },
@@ -150,10 +182,11 @@ fn every_case_comes_out_through_a_milter_client() {
                 record: record.clone(),
                 explained,
             };
-            report(&case, "milter client", compare(&case, &came), &daemon, &record, &mut failed);
+            report(&case, "milter client", compare(&case, &came), daemon, &record, &mut failed);
         }
-    }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+        failed
+    });
+    assert!(failed.is_empty(), "{failed}");
 }
 
 #[test]
@@ -161,53 +194,56 @@ fn every_case_comes_out_through_postfix() {
     if !mta::not_run::postfix_ready("every_case_comes_out_through_postfix") {
         return;
     }
-    let mut failed = Vec::new();
-    for (config, cases) in by_config() {
-        let daemon = Daemon::start(&config).unwrap();
+    let failed = all_groups(|daemon, cases| {
         let options = Options::with_milter(daemon.endpoint())
             .set("smtpd_authorized_xclient_hosts", "127.0.0.1")
             .set("smtpd_discard_ehlo_keywords", "")
             .set("always_add_missing_headers", "no");
         let postfix = Postfix::start(&options).unwrap();
+        let mut failed = Vec::new();
         for case in cases {
-            let before: Vec<usize> = case.to.iter().map(|to| mailbox(&postfix, to).len()).collect();
-            let mut smtp = Smtp::hello(postfix.smtp_port(), "localhost").unwrap();
-            let user = case.peer.user.as_ref().map(|u| format!(" LOGIN={u}")).unwrap_or_default();
-            let attributes =
-                format!("NAME={} ADDR={} HELO={}{user}", case.peer.name, case.peer.ip, case.peer.helo);
-            let granted = smtp.pretend(&attributes, &case.peer.helo).unwrap();
-            assert!(granted.is_positive(), "XCLIENT: {}", granted.text());
-            let to: Vec<&str> = case.to.iter().map(|t| t.trim_matches(['<', '>'])).collect();
-            let sent = smtp.send(case.from.trim_matches(['<', '>']), &to, &case.mail).unwrap();
-            let last = sent.last().clone();
-            smtp.quit().unwrap();
-            postfix.wait_for_empty_queue().unwrap();
-            let (record, explained) = explained(&daemon);
-            let (mut header, mut raw) = (Vec::new(), Vec::new());
-            let mut got = Vec::new();
-            for (to, before) in case.to.iter().zip(before) {
-                if let Some(mail) = mailbox(&postfix, to).get(before) {
-                    got.push(to.clone());
-                    raw = mail.fields();
-                    header = raw.iter().filter_map(|f| named(f)).collect();
-                }
-            }
-            let came = Came {
-                answer: match (last.is_positive(), got.is_empty()) {
-                    (true, false) => "accept".into(),
-                    (true, true) => "discard".into(),
-                    (false, _) => format!("{} {}", last.code, last.text()),
-                },
-                header,
-                raw,
-                delivered: got,
-                record: record.clone(),
-                explained,
-            };
-            report(&case, "Postfix", compare(&case, &came), &daemon, &record, &mut failed);
+            through_postfix(&case, daemon, &postfix, &mut failed);
+        }
+        failed
+    });
+    assert!(failed.is_empty(), "{failed}");
+}
+
+fn through_postfix(case: &Case, daemon: &Daemon, postfix: &Postfix, failed: &mut Vec<String>) {
+    let before: Vec<usize> = case.to.iter().map(|to| mailbox(postfix, to).len()).collect();
+    let mut smtp = Smtp::hello(postfix.smtp_port(), "localhost").unwrap();
+    let user = case.peer.user.as_ref().map(|u| format!(" LOGIN={u}")).unwrap_or_default();
+    let attributes = format!("NAME={} ADDR={} HELO={}{user}", case.peer.name, case.peer.ip, case.peer.helo);
+    let granted = smtp.pretend(&attributes, &case.peer.helo).unwrap();
+    assert!(granted.is_positive(), "XCLIENT: {}", granted.text());
+    let to: Vec<&str> = case.to.iter().map(|t| t.trim_matches(['<', '>'])).collect();
+    let sent = smtp.send(case.from.trim_matches(['<', '>']), &to, &case.mail).unwrap();
+    let last = sent.last().clone();
+    smtp.quit().unwrap();
+    postfix.wait_for_empty_queue().unwrap();
+    let (record, explained) = explained(daemon);
+    let (mut header, mut raw) = (Vec::new(), Vec::new());
+    let mut got = Vec::new();
+    for (to, before) in case.to.iter().zip(before) {
+        if let Some(mail) = mailbox(postfix, to).get(before) {
+            got.push(to.clone());
+            raw = mail.fields();
+            header = raw.iter().filter_map(|f| named(f)).collect();
         }
     }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let came = Came {
+        answer: match (last.is_positive(), got.is_empty()) {
+            (true, false) => "accept".into(),
+            (true, true) => "discard".into(),
+            (false, _) => format!("{} {}", last.code, last.text()),
+        },
+        header,
+        raw,
+        delivered: got,
+        record: record.clone(),
+        explained,
+    };
+    report(case, "Postfix", compare(case, &came), daemon, &record, failed);
 }
 
 fn mailbox(postfix: &Postfix, to: &str) -> Vec<mta::Delivered> {

@@ -15,7 +15,7 @@ use super::mta::{self, Daemon};
 const MIB: u64 = 1 << 20;
 
 /// One line of `/proc/PID/status`, in bytes.
-fn memory(pid: u32, line: &str) -> u64 {
+pub fn memory(pid: u32, line: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let found = status.lines().find(|l| l.starts_with(line)).unwrap();
     found.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -21,12 +21,14 @@ mod layering;
 mod listed;
 mod load;
 mod milter_client;
+mod miltertest;
 #[path = "../mta/mod.rs"]
 mod mta;
 mod neighbour_clamd;
 mod neighbour_clamd_figures;
 mod neighbour_rspamd;
 mod neighbour_rspamd_faults;
+mod neighbours;
 mod outbound;
 mod over_tcp;
 mod relay;

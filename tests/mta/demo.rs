@@ -1,6 +1,7 @@
-//! `make run` and `make demo`: mailward on its embedded defaults behind a private Postfix, and five mails.
+//! `make run` and `make demo`: mailward on its embedded defaults behind a private Postfix, with rspamd and clamd beside it
+//! where they are installed, and five mails.
 //!
-//! Shows for each mail the server's reply, the headers added and taken away, where it landed and why. With
+//! Shows for each mail the server's reply, the headers added and taken away, where it landed, what each scanner said and why. With
 //! `--stay` it then keeps everything running until Ctrl-C. Ends with status 1 if a mail that was taken is found
 //! neither in the mailbox nor in quarantine.
 #![expect(clippy::print_stdout, reason = "this program is there to be read")]
@@ -13,7 +14,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
+use mta::beside::Beside;
+use mta::samples::{eicar, gtube};
 use mta::smtp::{SmtpReply, crlf};
 use mta::{Daemon, Delivered, Options, Postfix, delivered};
 
@@ -40,8 +44,12 @@ fn main() -> ExitCode {
 
 fn demonstrate() -> anyhow::Result<ExitCode> {
     let stay = std::env::args().any(|argument| argument == "--stay");
-    println!("Starting mailward on its embedded defaults: no other server, only the places redirected.");
-    let daemon = Daemon::start("")?;
+    let neighbours = Beside::start();
+    for line in &neighbours.told {
+        println!("{line}");
+    }
+    println!("Starting mailward on its embedded defaults, with the places redirected.");
+    let daemon = Daemon::start(&neighbours.sections())?;
     println!("Starting a private Postfix on 127.0.0.1, with mailward as its milter.");
     let postfix = Postfix::start(&Options::with_milter(daemon.endpoint()))?;
     let mut lost = 0;
@@ -59,7 +67,7 @@ fn demonstrate() -> anyhow::Result<ExitCode> {
     if stay {
         invite(&daemon, &postfix)?;
         wait_for_ctrl_c()?;
-        println!("\nStopping Postfix and mailward.");
+        println!("\nStopping Postfix, mailward and its neighbours.");
     } else {
         println!("Done. `make run` does the same and stays up for mails of your own.");
     }
@@ -90,7 +98,10 @@ fn show(daemon: &Daemon, postfix: &Postfix, file: &str, from: &str) -> anyhow::R
         None => quarantined(daemon, audit_id.as_deref())?,
     };
     match audit_id {
-        Some(id) => explain(daemon, &id)?,
+        Some(id) => {
+            scanners(daemon, &id)?;
+            explain(daemon, &id)?;
+        }
         None => println!("   why             mailward has no record of it"),
     }
     Ok(found)
@@ -100,10 +111,6 @@ fn show(daemon: &Daemon, postfix: &Postfix, file: &str, from: &str) -> anyhow::R
 fn mail(file: &str, id: &str) -> anyhow::Result<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/demo").join(file);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // Put together here: a file with the whole strings would be taken away by the virus scanners of those who
-    // work on mailward.
-    let eicar = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR", "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].join("-");
-    let gtube = ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE", "STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"].join("-");
     let now = mailward::telemetry::Clock::system().now().millis() / 1000;
     let now = time::OffsetDateTime::from_unix_timestamp(i64::try_from(now)?)?;
     let date = now.format(&time::format_description::well_known::Rfc2822)?;
@@ -111,8 +118,8 @@ fn mail(file: &str, id: &str) -> anyhow::Result<Vec<u8>> {
         &text
             .replace("@ID@", id)
             .replace("@DATE@", &date)
-            .replace("@GTUBE@", &gtube)
-            .replace("@EICAR_BASE64@", &data_encoding::BASE64.encode(eicar.as_bytes())),
+            .replace("@GTUBE@", &gtube())
+            .replace("@EICAR_BASE64@", &data_encoding::BASE64.encode(eicar().as_bytes())),
     ))
 }
 
@@ -188,6 +195,26 @@ fn quarantined(daemon: &Daemon, id: Option<&str>) -> anyhow::Result<bool> {
         None => println!("   landed          NOWHERE: taken, but neither in the mailbox nor in quarantine"),
     }
     Ok(row.is_some())
+}
+
+/// What each scanner said of a mail.
+fn scanners(daemon: &Daemon, id: &str) -> anyhow::Result<()> {
+    const SYMBOLS: usize = 4;
+    let output = daemon.cli(&["explain", "--json", id])?;
+    let record: Value = serde_json::from_slice(&output.stdout).context("mailward explain --json")?;
+    let coverage = record["coverage"].as_object().context("a record without coverage")?;
+    for (number, (scanner, outcome)) in coverage.iter().enumerate() {
+        let findings = record["findings"].as_array().into_iter().flatten();
+        let mut symbols: Vec<&str> =
+            findings.filter(|f| f["scanner"] == **scanner).filter_map(|f| f["symbol"].as_str()).collect();
+        let more = symbols.len().saturating_sub(SYMBOLS);
+        symbols.truncate(SYMBOLS);
+        let symbols = symbols.join(", ") + &if more > 0 { format!(", {more} more") } else { String::new() };
+        let title = if number == 0 { "scanners" } else { "" };
+        let line = format!("   {title:<15} {scanner:<8}{:<8}{symbols}", outcome.as_str().unwrap_or_default());
+        println!("{}", line.trim_end());
+    }
+    Ok(())
 }
 
 fn explain(daemon: &Daemon, id: &str) -> anyhow::Result<()> {

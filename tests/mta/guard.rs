@@ -104,6 +104,11 @@ pub(crate) fn search_path() -> String {
     format!("{path}:/usr/local/sbin:/usr/sbin:/sbin")
 }
 
+/// Whether a program is on the administrator's path.
+pub(crate) fn installed(program: &str) -> bool {
+    search_path().split(':').any(|dir| !dir.is_empty() && Path::new(dir).join(program).exists())
+}
+
 /// Runs a command to its end and returns its standard output.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
-//! Real parts for tests, the demo and the benches: a private Postfix on loopback, a private clamd, the
-//! mailward daemon, an SMTP client that sends exact bytes, a milter that writes down what it is told.
+//! Real parts for tests, the demo and the benches: a private Postfix on loopback, private
+//! neighbours and ones that misbehave, the mailward daemon, an SMTP client that sends exact bytes, a milter that
+//! writes down what it is told.
 //!
 //! **Contract.** Everything lives in a temporary directory of its own and listens on loopback or on a
 //! unix socket in that directory; the machine's own Postfix and its queue are never touched. Each part ends
@@ -18,11 +19,14 @@
 )]
 
 pub(crate) mod admin;
+pub(crate) mod beside;
 pub(crate) mod clamd;
 pub(crate) mod daemon;
 pub(crate) mod delivered;
 pub(crate) mod dns;
+pub(crate) mod faulty;
 pub(crate) mod guard;
+pub(crate) mod neighbour;
 pub(crate) mod not_run;
 pub(crate) mod packet;
 pub(crate) mod postfix;
@@ -42,6 +46,8 @@ use anyhow::Context as _;
 pub(crate) use clamd::Clamd;
 pub(crate) use daemon::{Daemon, Site};
 pub(crate) use delivered::Delivered;
+pub(crate) use faulty::{Fault, Faulty, Over};
+pub(crate) use neighbour::Plays;
 pub(crate) use not_run::not_run;
 pub(crate) use postfix::{Options, Postfix, Queued, Service};
 pub(crate) use probe::Probe;

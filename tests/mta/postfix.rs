@@ -113,10 +113,7 @@ pub(crate) struct Postfix {
 
 /// What is missing on this machine for a private Postfix, in a few words.
 pub(crate) fn missing() -> Option<String> {
-    let installed = |name: &str| {
-        guard::search_path().split(':').any(|dir| !dir.is_empty() && Path::new(dir).join(name).exists())
-    };
-    if !installed("postfix") || guard::user_id("postfix").is_none() {
+    if !guard::installed("postfix") || guard::user_id("postfix").is_none() {
         return Some("Postfix is not installed".into());
     }
     let allowed = Uid::effective().is_root() || run(&mut privileged("true")).is_ok();
