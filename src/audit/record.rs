@@ -72,6 +72,9 @@ pub struct Record {
     /// Fingerprint of the YARA rules that looked.
     #[serde(default)]
     pub rules: String,
+    /// Which data the other scanners worked with: clamd's signatures, rspamd's version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<Scanner, String>,
     /// Version of the software.
     #[serde(default)]
     pub version: String,

@@ -3,6 +3,7 @@
 //! The answer is given at once, out of memory. Its record is written behind it: a bounded number of them may
 //! wait, and where no more may, the answer is 4xx, so that nobody is told an id that is not on record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -228,6 +229,7 @@ impl Process {
             quarantine: None,
             policy: self.engine().settings().fingerprint.clone(),
             rules: String::new(),
+            versions: BTreeMap::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             left_out: Vec::new(),
         }

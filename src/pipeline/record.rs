@@ -1,11 +1,12 @@
 //! Makes the audit record of a judged message: all that is needed to explain it later, no body text.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::engine::{Engine, Judged, Looked};
 use crate::audit::{MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
 use crate::mail;
-use crate::model::{MailId, Scanner, Timestamp};
+use crate::model::{MailId, Scanner, Timestamp, text};
 use crate::quarantine::Stored;
 use crate::scan::ScanInput;
 
@@ -47,9 +48,18 @@ pub fn of(
         quarantine: held.map(|stored| stored.id),
         policy: engine.settings().fingerprint.clone(),
         rules: engine.versions(Scanner::Yara),
+        versions: versions(engine),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         left_out: Vec::new(),
     }
+}
+
+/// The data of every scanner that has any, YARA's rules aside.
+fn versions(engine: &Engine) -> BTreeMap<Scanner, String> {
+    let asked = engine.scanners().iter().map(|asked| &asked.scan);
+    let others = asked.filter(|scan| scan.scanner() != Scanner::Yara);
+    let versions = others.map(|scan| (scan.scanner(), text::line(&scan.version(), 100)));
+    versions.filter(|(_, version)| !version.is_empty()).collect()
 }
 
 /// The first field called `name`, encoded words decoded (RFC 2047).

@@ -172,6 +172,7 @@ fn record(id: MailId) -> Record {
         quarantine: None,
         policy: "3f9a21c07b5e".into(),
         rules: "a1b2c3d4e5f6".into(),
+        versions: BTreeMap::new(),
         version: "0.1.0".into(),
         left_out: vec![],
     }
