@@ -197,6 +197,12 @@ pub(super) async fn import(
         Ok(lines) => lines,
         Err(unreadable) => return Ok(faults(&unreadable)),
     };
+    // A program that failed before it wrote anything must not empty the list.
+    if mode == Mode::Replace && lines.is_empty() {
+        return Err(ApiError::BadRequest(format!(
+            "the file holds no entry; replacing the {list} list by nothing is not done this way: remove its entries"
+        )));
+    }
     let (lists, who) = (Arc::clone(&door.lists), caller.name);
     let author = who.clone();
     let done = change(door, who, AdminEvent::ListImported, move || {
@@ -269,6 +275,12 @@ async fn change(
     what: AdminEvent,
     work: impl FnOnce() -> Result<(Value, Option<String>), ApiError> + Send + 'static,
 ) -> Result<Json<Value>, ApiError> {
+    // What could not be noted is better not done.
+    if let Some(why) = door.audit.standing().failed {
+        return Err(ApiError::Internal(format!(
+            "nothing was changed: the audit journal cannot be written ({why})"
+        )));
+    }
     let metrics = Arc::clone(&door.metrics);
     let task = supervised("list-change", &metrics, async move {
         let (answer, detail) = blocking(work).await??;

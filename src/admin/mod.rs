@@ -169,8 +169,22 @@ pub fn serve(
     Ok(supervised(name, &metrics, serve::attend(listening, router, Arc::clone(&metrics))))
 }
 
+/// Threads that the admin's door may hold at once. Such work cannot be stopped when its client goes away,
+/// and mail needs threads of the same pool.
+static THREADS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(16);
+/// How long a request waits for one of them.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Files and the database block: such work leaves the runtime's threads alone.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let Ok(Ok(permit)) = tokio::time::timeout(WAIT, THREADS.acquire()).await else {
+        return Err(ApiError::Busy("too many requests are being worked on; try again in a while".to_owned()));
+    };
+    // The permit goes with the work, which goes on although nobody may wait for it any more.
+    let work = move || {
+        let _permit = permit;
+        work()
+    };
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| ApiError::Internal(format!("the daemon failed inside, see its log: {error}")))

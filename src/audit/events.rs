@@ -15,6 +15,8 @@ use crate::model::Timestamp;
 /// How far back is looked where nothing is said.
 const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
 const DEFAULT_LIMIT: usize = 100;
+/// The most entries beyond a page that are given because they are of the same moment as its last.
+const SAME_MOMENT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 /// Bytes of the journal that one question may read.
 const MAX_READ: u64 = 4 << 30;
@@ -72,8 +74,8 @@ impl Audit {
                     Some(format!("{day} and the days before it were not looked at; ask for less time"));
                 break;
             }
-            // One more than is asked for tells whether there are more.
-            let room = limit + 1 - found.events.len();
+            // One more than is asked for tells whether there are more; a page ends between two moments.
+            let room = limit + 1 + SAME_MOMENT - found.events.len();
             let mut newest: VecDeque<Entry> = VecDeque::new();
             let mut lines = match Lines::open(&day.path(&self.dir), 0, None) {
                 Ok(lines) => lines,
@@ -101,12 +103,15 @@ impl Audit {
                 }
             }
             found.events.extend(newest.into_iter().rev());
-            if found.events.len() > limit {
+            if found.events.len() > limit + SAME_MOMENT {
                 break;
             }
         }
-        found.more = found.events.len() > limit;
-        found.events.truncate(limit);
+        let last = found.events.get(limit - 1).map(Entry::time);
+        let rest = found.events.iter().skip(limit).take(SAME_MOMENT);
+        let end = limit + rest.take_while(|entry| Some(entry.time()) == last).count();
+        found.more = found.events.len() > end;
+        found.events.truncate(end);
         if damaged > 0 {
             found.incomplete =
                 Some(format!("damaged lines were left out: {damaged}; run `mailward audit verify`"));

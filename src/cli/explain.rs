@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::admin_client::Client;
 use super::output::{json, out};
-use crate::audit::{Record, Stage};
+use crate::audit::{Entry, Record, Stage};
 use crate::config::Config;
 use crate::model::{MailId, text};
 use crate::pipeline::story;
@@ -59,9 +59,30 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         let comment = hit.comment.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         out(&format!("listed    {}", text::line(&format!("{hit}{comment}"), 700)));
     }
+    if let Some(advice) = &record.advice {
+        let reply =
+            advice.reply.as_deref().map(|reply| format!(": {}", text::line(reply, 200))).unwrap_or_default();
+        let (score, required) = (advice.score, advice.required);
+        out(&format!("rspamd    {}, score {score:.2} of {required:.2}{reply}", advice.action));
+    }
+    for (scanner, version) in &record.versions {
+        out(&format!("with      {scanner}: {}", text::line(version, 120)));
+    }
+    if let Some(entry) = record.released {
+        out(&format!("released  from quarantine entry {entry}"));
+    }
     out(&format!("answer    {}", story::answer(&record)));
     if let Some(entry) = record.quarantine {
         out(&format!("held as   {entry}"));
+    }
+    for event in found["events"].as_array().into_iter().flatten() {
+        let Ok(Entry::Quarantine { what, by, time, detail, .. }) = serde_json::from_value(event.clone())
+        else {
+            continue;
+        };
+        let detail =
+            if detail.is_empty() { String::new() } else { format!(": {}", text::line(&detail, 300)) };
+        out(&format!("then      {time}  {} by {}{detail}", what.name(), text::line(&by, 80)));
     }
     out(story::text(&record).trim_end());
     Ok(ExitCode::SUCCESS)

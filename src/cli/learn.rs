@@ -47,6 +47,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
     if !arguments.selection.is_empty() {
         bail!("give either held messages or files, not both");
     }
+    if arguments.selection.is_bounded() {
+        bail!("--dry-run and --limit are for held messages; a file is taught as it is given");
+    }
     let stdin = [PathBuf::from("-")];
     let files: &[PathBuf] = if from_stdin { &stdin } else { &arguments.file };
     let (mut code, mut all) = (ExitCode::SUCCESS, Vec::new());

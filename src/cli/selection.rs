@@ -56,6 +56,15 @@ impl Search {
     }
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if number == 0 {
+        Err("0 messages would leave nothing to do; give at least 1".to_owned())
+    } else {
+        Ok(number)
+    }
+}
+
 /// Which held messages a command works on: those named, or those that are found.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Selection {
@@ -65,7 +74,7 @@ pub(super) struct Selection {
     search: Search,
     /// At most so many of those that are found, newest first. Without it nothing is done if they are more
     /// than 100.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     limit: Option<usize>,
     /// Only show which they are.
     #[arg(long)]
@@ -98,6 +107,11 @@ impl Selection {
     /// Neither ids nor a search is given.
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.search.is_empty()
+    }
+
+    /// Whether less than all is to be done, or nothing.
+    pub(super) const fn is_bounded(&self) -> bool {
+        self.dry_run || self.limit.is_some()
     }
 
     /// Whether JSON is asked for.

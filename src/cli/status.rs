@@ -117,7 +117,7 @@ fn counts<'a>(counted: &Value, names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn quarantine(held: &Value) -> String {
-    let mut told = format!("{} held, {}", number(&held["entries"]), bytes(number(&held["bytes"])));
+    let mut told = format!("{} kept, {}", number(&held["entries"]), bytes(number(&held["bytes"])));
     let classes: Vec<String> = held["by_category"]
         .as_object()
         .into_iter()
@@ -199,7 +199,7 @@ mod tests {
                 "in work     7 of 1000, 1.5 MB of 1.0 GB, connections 40",
                 "scanner     clamd: degraded: refused?[2J, left alone for a while",
                 "scanner     yara: up, abc",
-                "quarantine  2 held, 4.1 kB (spam 2, 4.1 kB)",
+                "quarantine  2 kept, 4.1 kB (spam 2, 4.1 kB)",
                 "audit       on disk at 2026-11-20T12:00:00.000Z, index behind by 3",
                 "lists       allow 10, block 2",
                 "config      /etc/mailward/mailward.toml; what it says now was refused at 2026-11-20T11:00:00.000Z",

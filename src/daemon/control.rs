@@ -225,6 +225,8 @@ impl Control for Daemon {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         metrics.messages_in_work.set(gauge(self.budget.messages()));
         metrics.message_bytes_held.set(gauge(self.budget.bytes()));
+        // What a reload took away is neither up nor down.
+        metrics.scanner_up.reset();
         for asked in self.lock().process.engine().scanners() {
             let up = asked.scan.health() == Health::Up;
             metrics.scanner_up.with_label_values(&[asked.scan.scanner().name()]).set(i64::from(up));

@@ -36,7 +36,13 @@ impl Neighbours {
             None => None,
             Some(settings) => match self.rspamd.as_ref().filter(|rspamd| *rspamd.settings() == settings) {
                 Some(same) => Some(Arc::clone(same)),
-                None => Some(Rspamd::new(settings, clock.clone(), Arc::clone(metrics))?),
+                None => {
+                    let rspamd = Rspamd::new(settings, clock.clone(), Arc::clone(metrics))?;
+                    if tokio::runtime::Handle::try_current().is_ok() {
+                        rspamd.watch();
+                    }
+                    Some(rspamd)
+                }
             },
         };
         Ok(Self { clamd, rspamd })

@@ -58,8 +58,9 @@ pub use import::{Imported, Mode};
 pub use listed::{Listed, MAX_COMMENT, comment, expiry};
 pub use query::{Found, Listing, Query};
 
-/// Addresses of one From field that are looked at. An honest one has one; sixteen are beyond any.
-const MAX_FROM: usize = 16;
+/// Addresses of From that are looked at. An honest message has one; whoever writes more than these has
+/// nothing else on his mind.
+const MAX_FROM: usize = 256;
 /// The most entries of one list: they take about half a gigabyte.
 const MAX_ENTRIES: usize = 1_000_000;
 

@@ -65,9 +65,12 @@ impl Message {
         self.fields.iter().map(|f| (self.slice(&f.name), self.slice(&f.value)))
     }
 
-    /// The values of all fields called `name` (any case), in order.
+    /// The values of all fields called `name` (any case, with or without white space before the colon, as
+    /// MTAs compare), in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        self.fields()
+            .filter(move |(n, _)| n.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, v)| v)
     }
 
     /// The first field called `name`, unfolded and trimmed, unknown bytes replaced.

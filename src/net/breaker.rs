@@ -21,6 +21,20 @@ pub struct Breaker {
     remote: &'static str,
     metrics: Arc<Metrics>,
     state: Arc<Mutex<State>>,
+    _gauge: Arc<Gauge>,
+}
+
+/// Closes the gauge when the last of them goes: a server that is asked no more is not left alone.
+#[derive(Debug)]
+struct Gauge {
+    remote: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        self.metrics.breaker_open.with_label_values(&[self.remote]).set(0);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +87,8 @@ impl Breaker {
     #[must_use]
     pub fn new(remote: &'static str, metrics: Arc<Metrics>) -> Self {
         metrics.breaker_open.with_label_values(&[remote]).set(0);
-        Self { remote, metrics, state: Arc::default() }
+        let gauge = Arc::new(Gauge { remote, metrics: Arc::clone(&metrics) });
+        Self { remote, metrics, state: Arc::default(), _gauge: gauge }
     }
 
     /// Leave to ask the server now.

@@ -1,11 +1,13 @@
 //! Refusing whom the block list names before the message is sent, and the record of it.
 //!
-//! The answer is given at once, out of memory. Its record is written behind it: a bounded number of them may
-//! wait, and where no more may, the answer is 4xx, so that nobody is told an id that is not on record.
+//! The answer is given at once, out of memory. Its record is written behind it, also where `audit.sync` is
+//! "always": a bounded number of them may wait, and where no more may, or the last could not be written, the
+//! answer is 4xx without an id. So the ids that are told and not on record are those of the moment in which
+//! the machine or the journal failed, and nothing was taken or lost under them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
@@ -43,6 +45,8 @@ enum Job {
 #[derive(Debug)]
 pub struct Refusals {
     queue: mpsc::Sender<Job>,
+    /// The last record could not be written.
+    failing: Arc<AtomicBool>,
     /// When it was last said that the queue is full, in milliseconds.
     warned: AtomicU64,
 }
@@ -52,8 +56,9 @@ impl Refusals {
     #[must_use]
     pub fn start(audit: Arc<Audit>, metrics: &Metrics) -> Self {
         let (queue, jobs) = mpsc::channel(WAITING);
-        supervised("early-refusals", metrics, write(jobs, audit));
-        Self { queue, warned: AtomicU64::new(0) }
+        let failing = Arc::new(AtomicBool::new(false));
+        supervised("early-refusals", metrics, write(jobs, audit, Arc::clone(&failing)));
+        Self { queue, failing, warned: AtomicU64::new(0) }
     }
 
     /// Writes what waits and lets the audit go. Nothing is recorded after it.
@@ -65,9 +70,14 @@ impl Refusals {
         }
     }
 
-    /// Whether the record will be written.
+    /// Whether the record will be written, as far as can be known. While records cannot be written it is
+    /// tried with each, and nobody is told an id.
     fn take(&self, record: Record, now: Timestamp) -> bool {
+        let failing = self.failing.load(Ordering::Relaxed);
         let taken = self.queue.try_send(Job::Write(Box::new(record))).is_ok();
+        if failing {
+            return false;
+        }
         if !taken {
             let last = self.warned.load(Ordering::Relaxed);
             let due = last == 0 || now.millis().saturating_sub(last) >= WARN_EVERY;
@@ -81,7 +91,7 @@ impl Refusals {
     }
 }
 
-async fn write(mut jobs: mpsc::Receiver<Job>, audit: Arc<Audit>) {
+async fn write(mut jobs: mpsc::Receiver<Job>, audit: Arc<Audit>, failing: Arc<AtomicBool>) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     while jobs.recv_many(&mut batch, AT_ONCE).await > 0 {
         let mut end = None;
@@ -93,11 +103,17 @@ async fn write(mut jobs: mpsc::Receiver<Job>, audit: Arc<Audit>) {
             }
         }
         let each = records.into_iter().map(|record| {
-            let (audit, id) = (&audit, record.id);
+            let (audit, failing, id) = (&audit, &failing, record.id);
             async move {
                 match audit.append(Entry::Judged(record), Sync::Now).await {
-                    Ok(()) => audit.note_answered(id, true),
-                    Err(error) => tracing::error!(%id, %error, "an early refusal could not be recorded"),
+                    Ok(()) => {
+                        failing.store(false, Ordering::Relaxed);
+                        audit.note_answered(id, true);
+                    }
+                    Err(error) => {
+                        failing.store(true, Ordering::Relaxed);
+                        tracing::error!(%id, %error, "an early refusal could not be recorded; until one can, such mail is put off");
+                    }
                 }
             }
         });

@@ -75,8 +75,8 @@ pub struct Subject {
     pub fault: Option<Fault>,
     /// Which way it goes.
     pub direction: Direction,
-    /// What the admin's lists say of its client, sender and From.
-    pub lists: ListHits,
+    /// What the admin's lists say of its client, sender and From; `None`: they are not at hand.
+    pub lists: Option<ListHits>,
     /// Who gets it whatever the block list says (`lists.exempt_recipients`), in the envelope's order.
     pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy: a person has judged it already, so no
@@ -95,8 +95,8 @@ pub struct Looked {
     pub input: Arc<ScanInput>,
     /// What scanners saw.
     pub seen: Seen,
-    /// What the admin's lists say.
-    pub lists: ListHits,
+    /// What the admin's lists say; `None`: they were not looked at.
+    pub lists: Option<ListHits>,
     /// Who gets it whatever the block list says, in the envelope's order.
     pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy.
@@ -234,7 +234,7 @@ impl Engine {
             coverage: &looked.seen.coverage,
             findings: &looked.seen.findings,
             advice,
-            lists: &looked.lists,
+            lists: looked.lists.as_ref(),
             exempt: &looked.exempt,
             released: looked.released,
             auth_results: looked.auth_results.as_deref(),

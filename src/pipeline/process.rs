@@ -93,7 +93,7 @@ impl Process {
             return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
         let direction = self.engine.direction(&session);
-        let lists = self.look_up(&session, &envelope, &message);
+        let lists = Some(self.look_up(&session, &envelope, &message));
         let terms = &self.engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let recognised = self.shared.releases.recognise(id, &envelope, &message).await;

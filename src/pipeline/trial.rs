@@ -30,7 +30,7 @@ pub struct Trial {
 
 impl Trial {
     /// Looks at `message` and judges it. Nothing is stored, counted as mail or answered; scanners are
-    /// asked as ever. Without `lists` nobody is on any. `share` is what the message holds of the process's memory.
+    /// asked as ever. Without `lists` the judgement says that they were not looked at. `share` is what the message holds of the process's memory.
     pub async fn judge(
         &self,
         engine: &Engine,
@@ -43,7 +43,7 @@ impl Trial {
         let session = Arc::new(self.session());
         let direction = engine.direction(&session);
         let envelope = self.envelope();
-        let lists = lists.map(|lists| listed::hits(lists, &session, &envelope, &message)).unwrap_or_default();
+        let lists = lists.map(|lists| listed::hits(lists, &session, &envelope, &message));
         let terms = &engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let subject = Subject {

@@ -24,8 +24,8 @@ pub struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What rspamd would do.
     pub advice: Option<&'a Advice>,
-    /// What the admin's lists say.
-    pub lists: &'a ListHits,
+    /// What the admin's lists say; `None`: they were not looked at.
+    pub lists: Option<&'a ListHits>,
     /// Which recipients take mail from blocked senders all the same, in the envelope's order; those
     /// beyond its end do not.
     pub exempt: &'a [bool],

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Points, describe, symbol};
 use super::{Facts, Fault, Policy, Worth};
 use crate::model::{
-    Category, Direction, Disposition, Finding, ListHit, Outcome, Scanner, Severity, Skip, Span, text,
+    Category, Direction, Disposition, Finding, List, ListHit, Outcome, Scanner, Severity, Skip, Span, text,
 };
 
 /// The names of the rules as verdicts, records and metrics carry them.
@@ -161,7 +161,8 @@ fn malware(view: &View<'_>, _: &Standing) -> Sight {
 }
 
 fn block_list(view: &View<'_>, _: &Standing) -> Sight {
-    let Some(hit) = view.facts.lists.block() else {
+    let Some(lists) = view.facts.lists else { return Sight::nothing("the lists were not looked at") };
+    let Some(hit) = lists.block() else {
         return Sight::nothing("nothing about it is on the block list");
     };
     let saw = listed(hit);
@@ -313,10 +314,11 @@ fn rspamd(view: &View<'_>, _: &Standing) -> Sight {
 }
 
 fn allow_list(view: &View<'_>, standing: &Standing) -> Sight {
-    let Some(hit) = view.facts.lists.allow() else {
-        let saw = match view.facts.lists.is_empty() {
-            true => "nothing about it is on the allow list",
-            false => "a block outweighs what is on the allow list",
+    let Some(lists) = view.facts.lists else { return Sight::nothing("the lists were not looked at") };
+    let Some(hit) = lists.allow() else {
+        let saw = match lists.0.iter().any(|hit| hit.list == List::Allow) {
+            true => "a block outweighs what is on the allow list",
+            false => "nothing about it is on the allow list",
         };
         return Sight::nothing(saw);
     };

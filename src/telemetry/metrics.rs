@@ -84,7 +84,7 @@ metrics! {
     breaker_opened: IntCounterVec = "mailward_breaker_opened_total" ["remote"];
     /// Age of clamd's signatures in seconds; 0 while it is not known.
     clamd_database_age: IntGauge = "mailward_clamd_database_age_seconds";
-    /// Messages sent to clamd again because it seemed to restart.
+    /// Attempts to ask clamd again because it seemed to restart.
     clamd_retries: IntCounter = "mailward_clamd_retries_total";
     /// Entries on the admin's lists.
     list_entries: IntGaugeVec = "mailward_list_entries" ["list"];

@@ -58,7 +58,10 @@ fn start(fault: Fault) -> SocketAddr {
 fn misbehave(mut stream: TcpStream, fault: Fault) -> std::io::Result<()> {
     // The request is small and comes in one piece.
     let read = stream.read(&mut [0; 64 << 10])?;
-    assert!(read > 100, "{read}");
+    if read < 100 {
+        // Only the question whether somebody is there.
+        return Ok(());
+    }
     match fault {
         Fault::Refuses => unreachable!("nobody listens"),
         Fault::Hangs => stream.read(&mut [0]).map(drop),
@@ -120,6 +123,10 @@ fn a_sick_rspamd_is_worth_what_on_failure_says_and_is_named() {
             let id = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
             let explained = stdout(&daemon, &["explain", id]);
             assert!(explained.contains(coverage), "{fault:?} {worth}: {explained}");
+        }
+        // How much rspamd says depends on the sender: who writes much must not have it left alone for all.
+        if fault == Fault::Floods {
+            continue;
         }
         // It failed five times in a row, over all those reloads: it is left alone, and that is said.
         let got = judge(&daemon, &mail(&format!("{fault:?} once more"), "text"));

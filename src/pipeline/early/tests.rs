@@ -2,6 +2,23 @@ use super::*;
 use crate::pipeline::Releases;
 use crate::pipeline::release::{self, Parts, TokenKey};
 
+fn record() -> Record {
+    let (id, now) = (MailId::from_parts(1, 1), Timestamp::default());
+    let json = format!(r#"{{"id":"{id}","time":"{now}","plan":{{"answer":"discard"}}}}"#);
+    serde_json::from_str(&json).unwrap()
+}
+
+/// An id that cannot be on record is told to nobody, and each later refusal tries whether one can be again.
+#[test]
+fn while_records_cannot_be_written_the_answer_is_4xx_until_one_can() {
+    let (queue, mut jobs) = mpsc::channel(4);
+    let refusals = Refusals { queue, failing: Arc::new(AtomicBool::new(true)), warned: AtomicU64::new(0) };
+    assert!(!refusals.take(record(), Timestamp::default()));
+    assert!(jobs.try_recv().is_ok(), "it is tried all the same");
+    refusals.failing.store(false, Ordering::Relaxed);
+    assert!(refusals.take(record(), Timestamp::default()));
+}
+
 #[test]
 fn what_waits_to_be_recorded_takes_little_room() {
     let long = Recipient::new(vec![b'x'; 1 << 20]);
@@ -22,15 +39,8 @@ fn what_waits_to_be_recorded_takes_little_room() {
 #[test]
 fn only_so_many_records_wait() {
     let (queue, mut jobs) = mpsc::channel(2);
-    let refusals = Refusals { queue, warned: AtomicU64::new(0) };
+    let refusals = Refusals { queue, failing: Arc::default(), warned: AtomicU64::new(0) };
     let now = Timestamp::from_millis(1_795_132_800_000);
-    let record = || {
-        let json = format!(
-            r#"{{"id":"{}","time":"{now}","plan":{{"answer":"discard"}}}}"#,
-            MailId::from_parts(1, 1)
-        );
-        serde_json::from_str(&json).unwrap()
-    };
     assert_eq!([(); 3].map(|()| refusals.take(record(), now)), [true, true, false]);
     assert!(matches!(jobs.try_recv(), Ok(Job::Write(_))));
     assert!(refusals.take(record(), now));

@@ -12,7 +12,7 @@ pub enum ReleaseError {
     Quarantine(#[from] QuarantineError),
     /// Malware, and nobody insisted.
     #[error(
-        "{0} is held as malware and was not released; look at it first (mailward quarantine show {0}), and if it must \
+        "{0} is held as malware, and nothing was done; look at it first (mailward quarantine show {0}), and if it must \
          be delivered all the same, release it with --force"
     )]
     Malware(MailId),

@@ -48,7 +48,7 @@ impl Releases {
         let session = Arc::new(meta.session.clone());
         let direction = engine.direction(&session);
         let (envelope, message) = (meta.envelope.clone(), mail::header::parse(raw));
-        let lists = listed::hits(&process.shared().lists, &session, &envelope, &message);
+        let lists = Some(listed::hits(&process.shared().lists, &session, &envelope, &message));
         let terms = &engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let subject = Subject {

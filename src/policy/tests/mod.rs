@@ -66,7 +66,7 @@ impl Case {
             coverage: &self.coverage,
             findings: &self.findings,
             advice: self.advice.as_ref(),
-            lists: &self.lists,
+            lists: Some(&self.lists),
             exempt: &self.exempt,
             released: self.released,
             auth_results: None,

@@ -98,9 +98,11 @@ impl AskError {
         }
     }
 
-    /// Whether it says that the server is sick. A 4xx does not: it works, and did not like the question.
+    /// Whether it says that the server is sick. A 4xx does not: it works, and did not like the question. Nor
+    /// does a reply that is too large: it repeats what the sender wrote, so that a sender could have rspamd
+    /// left alone for everybody's mail.
     #[must_use]
     pub const fn is_servers_fault(&self) -> bool {
-        !matches!(self, Self::Status { status: 400..=499, .. })
+        !matches!(self, Self::Status { status: 400..=499, .. } | Self::TooLarge { .. })
     }
 }

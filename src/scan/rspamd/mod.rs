@@ -38,6 +38,7 @@ mod reply;
 mod request;
 mod response;
 mod settings;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,8 @@ pub struct Rspamd {
     breaker: Breaker,
     /// What it last called itself.
     version: Mutex<String>,
+    /// What came of asking whether it is there: `None` if nobody asked, `Some(Some(_))` if it gave no answer.
+    silent: Mutex<Option<Option<String>>>,
 }
 
 impl Rspamd {
@@ -85,7 +88,13 @@ impl Rspamd {
         let breaker = Breaker::new(Scanner::Rspamd.name(), Arc::clone(&metrics));
         let gate = Gate::new(places);
         let version = Mutex::default();
-        Ok(Arc::new(Self { settings, clock, metrics, worker, controller, gate, breaker, version }))
+        let silent = Mutex::default();
+        Ok(Arc::new(Self { settings, clock, metrics, worker, controller, gate, breaker, version, silent }))
+    }
+
+    /// Starts asking now and then whether it is there. Needs a runtime.
+    pub fn watch(self: &Arc<Self>) {
+        watch::start(self);
     }
 
     /// What it was made with.
@@ -150,9 +159,17 @@ impl Rspamd {
             return Err(AskError::Status { server: server(), status: answer.status, text });
         }
         self.remember(answer.server.as_deref());
+        // Who answers for a mail is there.
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*silent, Some(Some(_))) {
+            *silent = Some(None);
+        }
+        drop(silent);
         match reply::parse(&answer.body) {
             Ok(reply) => Ok(Ok(reply)),
-            Err(reply::ReplyError::Action(cause)) => Ok(Err(AskError::Protocol { server: server(), cause })),
+            Err(reply::ReplyError::Action(cause) | reply::ReplyError::TooMany(cause)) => {
+                Ok(Err(AskError::Protocol { server: server(), cause }))
+            }
             Err(reply::ReplyError::Malformed(cause)) => Err(AskError::Protocol { server: server(), cause }),
         }
     }
@@ -181,7 +198,10 @@ impl Scan for Rspamd {
 
     fn health(&self) -> Health {
         match self.breaker.standing() {
-            Standing::Good => Health::Up,
+            Standing::Good => {
+                let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                silent.clone().flatten().map_or(Health::Up, Health::Degraded)
+            }
             Standing::Failing(open) => Health::Degraded(format!("its last answer was none: {}", open.last)),
             Standing::LeftAlone(open) => Health::Degraded(open.to_string()),
         }

@@ -46,18 +46,35 @@ pub(super) enum ReplyError {
     Malformed(String),
     /// It asks for an action that is not known here.
     Action(String),
+    /// It holds more than is read. Much of a reply is what the sender wrote, so this is no fault of rspamd's.
+    TooMany(String),
 }
 
 /// Reads a reply.
 pub(super) fn parse(body: &[u8]) -> Result<Reply, ReplyError> {
+    if separators(body) > MAX_VALUES {
+        return Err(ReplyError::TooMany(format!("its reply has more than {MAX_VALUES} values")));
+    }
     let raw = raw(body).map_err(ReplyError::Malformed)?;
     read(raw)
 }
 
-fn raw(body: &[u8]) -> Result<Raw, String> {
-    if memchr::memchr_iter(b',', body).count() > MAX_VALUES {
-        return Err(format!("its reply has more than {MAX_VALUES} values"));
+/// The commas between values. Those inside of texts are the sender's, who may write as many as he likes.
+fn separators(body: &[u8]) -> usize {
+    let (mut count, mut inside, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = inside,
+            b'"' => inside = !inside,
+            b',' if !inside => count += 1,
+            _ => {}
+        }
     }
+    count
+}
+
+fn raw(body: &[u8]) -> Result<Raw, String> {
     // Texts from mail are in it: one odd byte is no reason to judge nothing.
     let body = String::from_utf8_lossy(body);
     serde_json::from_str(&body).map_err(|error| format!("its reply cannot be read: {error}"))

@@ -77,6 +77,12 @@ pub(super) fn learn(endpoint: &Endpoint, target: &str, password: Option<&str>, m
     [head.end(&[]), message]
 }
 
+/// The bytes of a question whether rspamd is there.
+pub(super) fn ping(endpoint: &Endpoint) -> Bytes {
+    let Endpoint { host, path, .. } = endpoint;
+    Bytes::from(format!("GET {path}/ping HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+}
+
 /// The client's address as rspamd needs it. Who came over a socket of this machine is this machine: without any
 /// address rspamd would count that against the mail (`HFILTER_HOSTNAME_UNKNOWN`).
 pub(super) fn client_ip(session: &Session) -> Option<IpAddr> {

@@ -174,7 +174,10 @@ fn a_reply_that_does_not_say_what_matters_is_none() {
         ReplyError::Action("it asks for the action \"my own\", which cannot be followed here".into());
     assert_eq!(parse(own.as_bytes()), Err(expected));
     let many = format!("[{}1]", "1,".repeat(200_000));
-    assert!(matches!(parse(many.as_bytes()), Err(ReplyError::Malformed(error)) if error.contains("100000")));
+    assert!(matches!(parse(many.as_bytes()), Err(ReplyError::TooMany(error)) if error.contains("100000")));
+    // Commas in what the sender wrote are no values.
+    let id = format!(r#"{{"message-id":"\\\"{}","score":1,"action":"no action"}}"#, ",".repeat(200_000));
+    assert_eq!(parse(id.as_bytes()).map(|reply| reply.advice.score), Ok(1.0));
 }
 
 #[test]
