@@ -81,6 +81,14 @@ impl Relay {
         tell
     }
 
+    /// Waits until the wait asked for by [`Relay::wait_at_data`] has begun.
+    pub fn wait_until_at_data(&self) {
+        mta::wait_until("a DATA at the relay", mta::PATIENCE, || {
+            Ok(self.script.lock().unwrap().data.is_empty().then_some(()))
+        })
+        .unwrap();
+    }
+
     /// What was sent whole so far.
     pub fn taken(&self) -> Vec<Taken> {
         self.taken.lock().unwrap().clone()

@@ -72,10 +72,9 @@ fn a_daemon_killed_in_between_never_delivers_twice_by_itself() {
     // Before the dot: certainly not delivered.
     let waiting = relay.wait_at_data();
     let mut asking = start_release(&daemon);
-    mta::wait_until("the release to begin", mta::PATIENCE, || {
-        Ok(stdout(&daemon, &["explain", "--json", &id]).contains("\"releasing\"").then_some(()))
-    })
-    .unwrap();
+    relay.wait_until_at_data();
+    let events = stdout(&daemon, &["explain", "--json", &id]);
+    assert!(events.contains("\"releasing\""), "{events}");
     daemon.kill().unwrap();
     drop(waiting);
     assert!(!asking.wait().unwrap().success());
