@@ -77,7 +77,8 @@ fn once_it_is_left_alone_nobody_waits() {
     let begin = Instant::now();
     let all = outcomes(40);
     assert!(all.iter().all(|o| o == "failed(refused)" || o == "failed(left-alone)"), "{all:?}");
-    assert!(all.iter().filter(|o| *o == "failed(refused)").count() <= 10, "{all:?}");
+    // Nine others may be under way when the fifth fails.
+    assert!(all.iter().filter(|o| *o == "failed(refused)").count() <= 14, "{all:?}");
     assert!(begin.elapsed() < within, "{:?}", begin.elapsed());
     let begin = Instant::now();
     assert_eq!(outcomes(100), vec!["failed(left-alone)"; 100]);
