@@ -19,6 +19,9 @@ use super::guard::{self, Dir, privileged, run};
 use super::postfix_config::{self, Paths};
 use super::{PATIENCE, Smtp, free_port, wait_until};
 
+/// More servers than these are hardly ever idle at once in a test.
+const WAITING_SERVERS: usize = 4;
+
 /// One more smtpd on a port of its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Service {
@@ -219,7 +222,12 @@ impl Postfix {
         let before = reloads();
         run(self.tool("postfix").arg("reload"))?;
         // The command returns before the master process has told its children.
-        wait_until("the reload", PATIENCE, || Ok((reloads() > before).then_some(())))
+        wait_until("the reload", PATIENCE, || Ok((reloads() > before).then_some(())))?;
+        // A server that waits for a connection may take one more under the old configuration, then it ends.
+        for _ in 0..WAITING_SERVERS {
+            Smtp::connect(self.smtp_port())?.command("QUIT")?;
+        }
+        Ok(())
     }
 
     /// Hands over a message the way local programs do. Returns when Postfix took it into its drop directory.
