@@ -64,6 +64,11 @@ impl Template {
         Self { rest: super::mta::smtp::crlf(text) }
     }
 
+    /// The same below one more field.
+    pub(crate) fn below(&self, field: &str) -> Self {
+        Self { rest: [field.as_bytes(), &self.rest].concat() }
+    }
+
     /// Bytes of the message without its Message-ID.
     pub(crate) fn len(&self) -> usize {
         self.rest.len()

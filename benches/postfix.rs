@@ -6,12 +6,14 @@
 //! taken within its round. Prints Markdown for `docs/performance.md`.
 //!
 //! ```text
-//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours]
+//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth]
 //! ```
 //!
 //! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
+//! `--auth` measures [`auth`] alone, and the whole way of a signed mail that is verified.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+mod auth;
 mod direct;
 mod floor;
 mod mails;
@@ -45,6 +47,10 @@ fn main() -> anyhow::Result<()> {
         println!("{}", table::machine());
         return neighbours::report(settings.rounds, settings.scale);
     }
+    if settings.auth {
+        println!("{}", table::machine());
+        return verified(&settings);
+    }
     let daemon = if settings.without_mailward { None } else { Some(Daemon::start("")?) };
     let idle = daemon.as_ref().map(|daemon| settled_memory(daemon.pid())).transpose()?;
     let floor = Floor::start()?;
@@ -52,7 +58,8 @@ fn main() -> anyhow::Result<()> {
     println!("{}", table::machine());
     println!("{}", table::HEAD);
     for kind in Kind::ALL {
-        for row in throughput(&settings, kind, &postfix, &floor, daemon.as_ref())? {
+        let mail = (kind.name(), &Template::new(kind), settings.messages(kind));
+        for row in throughput(&settings, mail, &postfix, &floor, daemon.as_ref())? {
             println!("{row}");
         }
     }
@@ -74,6 +81,7 @@ struct Settings {
     scale: usize,
     without_mailward: bool,
     neighbours: bool,
+    auth: bool,
 }
 
 enum Mode {
@@ -83,7 +91,8 @@ enum Mode {
 
 impl Settings {
     fn from_arguments() -> anyhow::Result<Mode> {
-        let mut settings = Self { rounds: 7, scale: 100, without_mailward: false, neighbours: false };
+        let mut settings =
+            Self { rounds: 7, scale: 100, without_mailward: false, neighbours: false, auth: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -92,6 +101,7 @@ impl Settings {
                 "--rounds" => settings.rounds = value()?.parse()?,
                 "--scale" => settings.scale = value()?.parse()?,
                 "--without-mailward" => settings.without_mailward = true,
+                "--auth" => settings.auth = true,
                 "--neighbours" => settings.neighbours = true,
                 other => anyhow::bail!("unknown argument {other}"),
             }
@@ -122,16 +132,29 @@ fn options(floor: &str, daemon: Option<&Daemon>) -> Options {
     options.set("virtual_transport", "discard").set("message_size_limit", "1073741824")
 }
 
+/// What verifying costs, by itself and on the whole way.
+fn verified(settings: &Settings) -> anyhow::Result<()> {
+    let sender = auth::Sender::new()?;
+    auth::report(&sender, settings.rounds)?;
+    let (daemon, floor) = (sender.daemon()?, Floor::start()?);
+    let postfix = Postfix::start(&options(&floor.endpoint, Some(&daemon)))?;
+    println!();
+    println!("{}", table::HEAD);
+    let mail = ("3.5 kB text, signed", &sender.mail, settings.messages(Kind::Text));
+    for row in throughput(settings, mail, &postfix, &floor, Some(&daemon))? {
+        println!("{row}");
+    }
+    Ok(())
+}
+
 /// Rounds for one kind of mail, a row for each filter.
 fn throughput(
     settings: &Settings,
-    kind: Kind,
+    (kind, template, messages): (&'static str, &Template, usize),
     postfix: &Postfix,
     floor: &Floor,
     daemon: Option<&Daemon>,
 ) -> anyhow::Result<Vec<Row>> {
-    let template = Template::new(kind);
-    let messages = settings.messages(kind);
     let mut filters = vec![("no filter", None), ("floor", Some(floor.child.id()))];
     filters.extend(daemon.map(|daemon| ("mailward", Some(daemon.pid()))));
     let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); filters.len()];
@@ -141,9 +164,9 @@ fn throughput(
             let which = (round + turn) % filters.len();
             let Some(&(name, pid)) = filters.get(which) else { continue };
             let before = pid.map(process::cpu).transpose()?;
-            let label = format!("{kind:?}.{round}.{which}");
-            let run = sender::send(postfix.port(name)?, &template, &label, messages, SESSIONS)
-                .with_context(|| format!("{} through {name}", kind.name()))?;
+            let label = format!("{messages}.{round}.{which}");
+            let run = sender::send(postfix.port(name)?, template, &label, messages, SESSIONS)
+                .with_context(|| format!("{kind} through {name}"))?;
             postfix.wait_for_empty_queue()?;
             let after = pid.map(process::cpu).transpose()?;
             let cpu =
@@ -154,7 +177,7 @@ fn throughput(
         }
     }
     let names = filters.iter().map(|(name, _)| *name);
-    Ok(table::rows(kind.name(), names, &measured))
+    Ok(table::rows(kind, names, &measured))
 }
 
 fn count(messages: usize) -> u32 {

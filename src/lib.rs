@@ -19,6 +19,7 @@
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 3 | [`lists`] | what the admin allows and blocks |
 //! | 2 | [`audit`] | the journal, its index, search, verify |
+//! | 1 | [`dns`] | asking the DNS, under a budget for each message |
 //! | 1 | [`mail`] | header, limits, MIME walk |
 //! | 1 | [`net`] | other servers: addresses, connections, breaker |
 //! | 1 | [`store`] | sled behind typed trees |
@@ -30,6 +31,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod dns;
 pub mod intake;
 pub mod lists;
 pub mod mail;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, Advice, Answer, Attachment, Category, Coverage, Direction, Disposition, Envelope, Finding,
-    ListHits, MailId, Plan, Scanner, Score, Session, Timestamp, Verdict, part::NotInspected,
+    Action, Advice, Answer, Attachment, Authentication, Category, Coverage, Direction, Disposition, Envelope,
+    Finding, ListHits, MailId, Plan, Scanner, Score, Session, Timestamp, Verdict, part::NotInspected,
 };
 
 /// One judged message.
@@ -52,6 +52,9 @@ pub struct Record {
     /// What rspamd would have done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<Advice>,
+    /// What was verified of who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
     /// Entries of the admin's lists that matched.
     #[serde(default, skip_serializing_if = "ListHits::is_empty")]
     pub lists: ListHits,

@@ -95,6 +95,8 @@ enum Command {
 pub fn run() -> ExitCode {
     let mut arguments = Arguments::parse();
     arguments.config = arguments.config.or_else(|| named(std::env::var_os("MAILWARD_CONFIG")));
+    // Before any client of HTTP is made. Refused only where somebody did it already.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let code = dispatch(&arguments).unwrap_or_else(|error| told(&error));
     match output::finish() {
         Ok(()) => code,

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let limit = config.limits.message.bytes();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
-    let engine = daemon::offline_engine(&config, &metrics)?;
+    let engine = daemon::offline_engine(&config, &metrics, None)?;
     let trial = Trial {
         ip: arguments.ip,
         helo: arguments.helo.clone(),

@@ -19,16 +19,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::SecretText;
+pub use crate::model::{AuthservId, SecretText};
 pub use crate::net::address::{DnsServer, HttpServer, Listen, Server, Url};
-pub use authserv::AuthservId;
 pub use feed::{Feed, Format};
 pub use problem::{ConfigErrors, Level, Problem};
 pub use scanners::{AuthScanner, Clamd, Mime, Rspamd, Scanners, Terms, Urls, Worth};
 pub use secret::{Secret, SecretError};
 pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
 
-mod authserv;
 mod check;
 mod cidr;
 mod document;
@@ -195,7 +193,6 @@ impl Config {
         Self {
             lmtp: Some(Lmtp::default()),
             scanner: Scanners {
-                auth: Some(AuthScanner::default()),
                 clamd: Some(Clamd::default()),
                 rspamd: Some(Rspamd::default()),
                 urls: Some(Urls::default()),

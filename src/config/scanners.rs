@@ -16,13 +16,13 @@ pub struct Terms {
     pub on_failure: Worth,
 }
 
-/// `[scanner]`: a table for each scanner. One that is absent is off; MIME and YARA are on.
+/// `[scanner]`: a table for each scanner. One that is absent is off; authentication, MIME and
+/// YARA are on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scanners {
-    /// SPF, DKIM, DMARC, ARC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth: Option<AuthScanner>,
+    /// SPF, DKIM, DMARC, ARC, iprev.
+    pub auth: AuthScanner,
     /// clamd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clamd: Option<Clamd>,
@@ -43,7 +43,7 @@ impl Scanners {
     #[must_use]
     pub fn terms(&self, scanner: Scanner) -> Option<Terms> {
         match scanner {
-            Scanner::Auth => self.auth.as_ref().and_then(AuthScanner::terms),
+            Scanner::Auth => self.auth.terms(),
             Scanner::Clamd => self.clamd.as_ref().and_then(Clamd::terms),
             Scanner::Mime => self.mime.terms(),
             Scanner::Rspamd => self.rspamd.as_ref().and_then(Rspamd::terms),
@@ -170,8 +170,12 @@ impl Clamd {
 }
 
 scanner! {
-    /// `[scanner.auth]`: SPF, DKIM, DMARC, ARC.
+    /// `[scanner.auth]`: SPF, DKIM, DMARC, ARC, iprev.
     AuthScanner { timeout: Span::seconds(10), on_failure: Ignore }
+    /// The most DKIM signatures of a message that are looked at, from the top.
+    signatures: u32 = 10,
+    /// The most DNS questions that one message may ask.
+    questions: u32 = 100,
 }
 
 scanner! {

@@ -3,9 +3,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::authserv::AuthservId;
 use super::cidr;
-use crate::model::{ByteSize, Span};
+use crate::model::{AuthservId, ByteSize, Span};
 use crate::net::address::{DnsServer, Listen, Server};
 
 /// `[network]`: whose mail is whose.
@@ -69,11 +68,26 @@ pub struct Dns {
     pub timeout: Span,
     /// How often a question is asked before it has failed.
     pub attempts: u32,
+    /// The most answers that are kept.
+    pub cache: u64,
+}
+
+impl Dns {
+    /// What the resolver needs to know.
+    #[must_use]
+    pub fn settings(&self) -> crate::dns::Settings {
+        crate::dns::Settings {
+            servers: self.servers.iter().map(|server| server.0).collect(),
+            timeout: self.timeout.duration(),
+            attempts: self.attempts,
+            cache: self.cache,
+        }
+    }
 }
 
 impl Default for Dns {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: Span::seconds(2), attempts: 2 }
+        Self { servers: Vec::new(), timeout: Span::seconds(2), attempts: 2, cache: 20_000 }
     }
 }
 
@@ -85,6 +99,12 @@ pub struct Auth {
     /// that the MTA gives itself (`j`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authserv_id: Option<AuthservId>,
+    /// Names of others whose Authentication-Results are taken instead of verifying again.
+    pub trusted_ids: Vec<AuthservId>,
+    /// Domains whose passing ARC chain is believed.
+    pub trusted_sealers: Vec<String>,
+    /// Whether a Received-SPF field is written besides (RFC 7208 §9.1).
+    pub received_spf: bool,
 }
 
 /// `[limits]`: how much one message, and all of them, may take.

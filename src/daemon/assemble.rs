@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 use super::DaemonError;
 use super::neighbours::Neighbours;
 use crate::config::Config;
+use crate::dns::Zone;
 use crate::model::Scanner;
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::pipeline::release;
 use crate::policy::{Policy, Worth};
 use crate::scan::absent::Absent;
+use crate::scan::auth::{self, Auth};
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
 use crate::scan::yara::Yara;
@@ -22,12 +24,22 @@ use crate::telemetry::{Clock, Metrics};
 
 /// An engine without the daemon around it: nothing is stored. Blocks while rules are compiled.
 ///
+/// With a `zone` the DNS is not asked; the file answers.
+///
 /// # Errors
 /// If the rules cannot be used or the policy contradicts itself.
-pub fn offline_engine(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, DaemonError> {
+pub fn offline_engine(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    zone: Option<Zone>,
+) -> Result<Engine, DaemonError> {
     let yara = start_yara(config, metrics)?;
-    let neighbours = Neighbours::default().renewed(config, &Clock::system(), metrics)?;
-    engine(config, yara.as_ref(), &neighbours, metrics)
+    let clock = Clock::system();
+    let mut neighbours = Neighbours::default().renewed(config, &clock, metrics)?;
+    if let Some(zone) = zone {
+        neighbours = neighbours.answered_by(zone, metrics);
+    }
+    engine(config, yara.as_ref(), &neighbours, &clock, metrics)
 }
 
 /// The YARA scanner, unless it is off.
@@ -41,6 +53,7 @@ pub(super) fn engine(
     config: &Config,
     yara: Option<&Arc<Yara>>,
     neighbours: &Neighbours,
+    clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Result<Engine, DaemonError> {
     let policy = Policy::new(&config.policy).map_err(|errors| {
@@ -64,17 +77,19 @@ pub(super) fn engine(
     if let (Some(clamd), Some(terms)) = (&neighbours.clamd, config.scanner.terms(Scanner::Clamd)) {
         ask(Arc::clone(clamd) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
-    for scanner in [Scanner::Auth, Scanner::Urls] {
-        if let Some(terms) = config.scanner.terms(scanner) {
-            ask(Arc::new(Absent(scanner)), terms.timeout.duration(), terms.on_failure);
-        }
+    if let (Some(dns), Some(terms)) = (&neighbours.dns, config.scanner.terms(Scanner::Auth)) {
+        let auth = Auth::new(auth_settings(config), Arc::clone(&dns.resolver), clock.clone())?;
+        ask(Arc::new(auth), terms.timeout.duration(), terms.on_failure);
+    }
+    if let Some(terms) = config.scanner.terms(Scanner::Urls) {
+        ask(Arc::new(Absent(Scanner::Urls)), terms.timeout.duration(), terms.on_failure);
     }
     let settings = Settings {
         limits: config.limits.mime,
         deadline: config.limits.deadline.duration(),
         own: config.network.own.clone(),
         on_failure,
-        authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
+        authserv_id: config.auth.authserv_id.clone(),
         lists: crate::lists::Terms::new(&config.lists),
         fingerprint: fingerprint(config),
     };
@@ -87,6 +102,15 @@ pub(super) fn releases(config: &Config, neighbours: &Neighbours) -> release::Set
         config: config.release.clone(),
         authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
         teacher: neighbours.rspamd.clone().map(|rspamd| rspamd as Arc<dyn release::Teacher>),
+    }
+}
+
+fn auth_settings(config: &Config) -> auth::Settings {
+    auth::Settings {
+        signatures: config.scanner.auth.signatures as usize,
+        questions: config.scanner.auth.questions,
+        trusted_relays: config.network.trusted_relays.clone(),
+        trusted_sealers: config.auth.trusted_sealers.clone(),
     }
 }
 

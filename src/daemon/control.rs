@@ -138,8 +138,11 @@ impl Daemon {
         let neighbours = neighbours
             .renewed(&config, &self.shared.clock, &self.shared.metrics)
             .map_err(|error| error.to_string())?;
-        let engine = assemble::engine(&config, self.yara.as_ref(), &neighbours, &self.shared.metrics)
-            .map_err(|error| error.to_string())?;
+        let engine = {
+            let Shared { clock, metrics, .. } = &*self.shared;
+            assemble::engine(&config, self.yara.as_ref(), &neighbours, clock, metrics)
+                .map_err(|error| error.to_string())?
+        };
         // Path and group stay as they are until a restart.
         let kept = &at_start.quarantine;
         let quarantine = |new: &Config| crate::quarantine::Config {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::DaemonError;
 use crate::config::{Config, Secret};
+use crate::dns::{self, Resolver};
 use crate::model::SecretText;
 use crate::scan::clamd::Clamd;
 use crate::scan::rspamd::{self, Rspamd};
@@ -17,6 +18,15 @@ pub(super) struct Neighbours {
     pub(super) clamd: Option<Arc<Clamd>>,
     /// rspamd, unless it is off.
     pub(super) rspamd: Option<Arc<Rspamd>>,
+    /// Whom the DNS is asked of, with what it remembers; `None` until the first configuration.
+    pub(super) dns: Option<Dns>,
+}
+
+/// A resolver, and how it was set up.
+#[derive(Clone, Debug)]
+pub(super) struct Dns {
+    settings: dns::Settings,
+    pub(super) resolver: Arc<Resolver>,
 }
 
 impl Neighbours {
@@ -45,7 +55,23 @@ impl Neighbours {
                 }
             },
         };
-        Ok(Self { clamd, rspamd })
+        let settings = config.dns.settings();
+        let same = self.dns.as_ref().filter(|dns| dns.settings == settings).cloned();
+        let dns = match same {
+            Some(same) => same,
+            None => {
+                let resolver = Arc::new(Resolver::new(&settings, Arc::clone(metrics)));
+                Dns { settings, resolver }
+            }
+        };
+        Ok(Self { clamd, rspamd, dns: Some(dns) })
+    }
+
+    /// The same, but every question about mail is answered from a file.
+    pub(super) fn answered_by(mut self, zone: dns::Zone, metrics: &Arc<Metrics>) -> Self {
+        let resolver = Arc::new(Resolver::of_zone(zone, Arc::clone(metrics)));
+        self.dns = self.dns.map(|dns| Dns { resolver, ..dns });
+        self
     }
 }
 

@@ -35,6 +35,7 @@ mod lines;
 mod mime;
 mod parameter;
 mod prescan;
+pub mod results;
 pub mod strip;
 mod transfer;
 mod words;

@@ -9,12 +9,14 @@
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
 //! what was seen [`finding`], how each scanner ended [`outcome`], what the
-//! admin's lists say [`list`], what another filter would do [`advice`], what was decided [`verdict`], what
+//! admin's lists say [`list`], what another filter would do [`advice`], who really sent it [`authentication`], what was decided [`verdict`], what
 //! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
 //! [`causes()`].
 
 pub mod action;
 pub mod advice;
+pub mod authentication;
+pub mod authserv;
 mod causes;
 pub mod envelope;
 pub mod finding;
@@ -38,6 +40,8 @@ mod properties;
 
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
 pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
+pub use authentication::{AuthResult, Authentication, Author, DmarcPolicy};
+pub use authserv::AuthservId;
 pub use causes::causes;
 pub use envelope::{Envelope, Recipient, ReversePath};
 pub use finding::{Category, Finding, Scanner, Score, Severity};

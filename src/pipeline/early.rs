@@ -233,6 +233,7 @@ impl Process {
             elapsed_ms: Default::default(),
             findings: Vec::new(),
             advice: None,
+            authentication: None,
             lists,
             released: None,
             plan: PlanSummary {

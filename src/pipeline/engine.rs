@@ -12,8 +12,8 @@ use super::transaction::{Fault, MAX_FIELDS};
 use crate::lists;
 use crate::mail;
 use crate::model::{
-    Attachment, ByteSize, Coverage, Direction, Envelope, ListHits, MailId, Message, Outcome, Parts, Plan,
-    Scanner, Session, Skip, Verdict, part::NotInspected,
+    Attachment, Authentication, AuthservId, ByteSize, Coverage, Direction, Envelope, ListHits, MailId,
+    Message, Outcome, Parts, Plan, Scanner, Session, Skip, Verdict, part::NotInspected,
 };
 use crate::policy::{self, Facts, Policy, Worth};
 use crate::scan::ScanInput;
@@ -52,8 +52,9 @@ pub struct Settings {
     pub own: Vec<IpNet>,
     /// What it is worth that a scanner failed.
     pub on_failure: BTreeMap<Scanner, Worth>,
-    /// The name under which our Authentication-Results are trusted.
-    pub authserv_id: Option<String>,
+    /// The name under which our Authentication-Results are trusted; `None`: the MTA's own name, where
+    /// anything is verified at all.
+    pub authserv_id: Option<AuthservId>,
     /// Whom the lists do not keep mail from, and where those on them are answered.
     pub lists: lists::Terms,
     /// Stands for this configuration in audit records.
@@ -101,7 +102,7 @@ pub struct Looked {
     pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy.
     pub released: Option<MailId>,
-    /// The Authentication-Results that a released copy was stored with.
+    /// Our Authentication-Results: those of now, or of a released copy those it was stored with.
     pub auth_results: Option<String>,
     /// Why it is not here whole.
     pub fault: Option<Fault>,
@@ -150,6 +151,15 @@ impl Engine {
         asked.map(|a| a.scan.version()).unwrap_or_default()
     }
 
+    /// The name under which results are given and trusted for mail of this session; `None` where nothing is
+    /// verified and no name is set, because then fields in the MTA's name are somebody else's.
+    #[must_use]
+    pub fn authserv_id(&self, session: &Session) -> Option<AuthservId> {
+        let verifies = || self.scanners.iter().any(|asked| asked.scan.scanner() == Scanner::Auth);
+        let of_the_mta = || session.mta.as_ref().filter(|_| verifies())?.parse().ok();
+        self.settings.authserv_id.clone().or_else(of_the_mta)
+    }
+
     /// Which way mail of this session goes: own and authenticated clients send outbound mail.
     #[must_use]
     pub fn direction(&self, session: &Session) -> Direction {
@@ -186,7 +196,8 @@ impl Engine {
         }
         let (parts, attachments) = self.read(&message, deadline).await;
         let share = share.map(|share| Box::new(share) as Box<_>);
-        let input = Arc::new(ScanInput { id, session, envelope, message, parts, attachments, share });
+        let input =
+            Arc::new(ScanInput { id, session, envelope, direction, message, parts, attachments, share });
         let seen = if fault.is_some() {
             // There is nothing to look at; the fault itself is judged.
             Seen::default()
@@ -196,7 +207,19 @@ impl Engine {
         } else {
             run::run(&self.scanners, &input, deadline, &self.metrics).await
         };
+        let verified = self.verified(&input, &seen).filter(|_| fault.is_none() && released.is_none());
+        let auth_results = auth_results.or(verified);
         Looked { input, seen, lists, exempt, released, auth_results, fault, direction }
+    }
+
+    /// What the field says that we add to mail coming in. Where the scanner did not get to an end it says
+    /// that nothing was verified.
+    fn verified(&self, input: &ScanInput, seen: &Seen) -> Option<String> {
+        let asked = seen.coverage.0.contains_key(&Scanner::Auth) && input.direction == Direction::Inbound;
+        let id = self.authserv_id(&input.session).filter(|_| asked)?;
+        let nothing = Authentication::default();
+        let seen = seen.authentication.as_deref().unwrap_or(&nothing);
+        Some(mail::results::authentication_results(id.as_str(), seen))
     }
 
     async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {
@@ -223,7 +246,8 @@ impl Engine {
         let input = &looked.input;
         let advice = looked.seen.advice.as_ref();
         let wishes = advice.filter(|_| self.policy.takes_rspamds_headers()).map(|advice| &*advice.remove);
-        let authserv_id = self.settings.authserv_id.as_deref();
+        let authserv_id = self.authserv_id(&input.session);
+        let authserv_id = authserv_id.as_ref().map(AuthservId::as_str);
         let removals = mail::strip::removals(&input.message, authserv_id, wishes.unwrap_or_default());
         let forged = removals.len();
         let facts = Facts {
@@ -234,6 +258,7 @@ impl Engine {
             coverage: &looked.seen.coverage,
             findings: &looked.seen.findings,
             advice,
+            authentication: looked.seen.authentication.as_deref(),
             lists: looked.lists.as_ref(),
             exempt: &looked.exempt,
             released: looked.released,

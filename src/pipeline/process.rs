@@ -218,6 +218,7 @@ impl Process {
                 subject: subject.as_deref().unwrap_or_default(),
                 coverage: &looked.seen.coverage,
                 findings: &looked.seen.findings,
+                auth_results: looked.auth_results.as_deref(),
             })
         });
         match stored.await {

@@ -41,6 +41,7 @@ pub fn of(
         elapsed_ms: looked.seen.took.iter().map(|(scanner, took)| (*scanner, millis(*took))).collect(),
         findings: looked.seen.findings.clone(),
         advice: looked.seen.advice.clone(),
+        authentication: looked.seen.authentication.as_deref().cloned(),
         lists: looked.lists.clone().unwrap_or_default(),
         released: looked.released,
         verdicts: SharedVerdict::group(&judged.verdicts),

@@ -24,8 +24,8 @@ pub fn object(record: &Record) -> Value {
         "reason": verdict.map(|v| v.reason.as_str()),
         "coverage": coverage,
         "findings": record.findings,
-        // This version has no scanner for these two: nothing is claimed.
-        "auth": {},
+        "auth": record.authentication.as_ref().map(|seen| BTreeMap::from(seen.summary())).unwrap_or_default(),
+        // This version has no scanner for links: nothing is claimed.
         "urls": [],
         "attachments": record.attachments,
         "not_inspected": record.not_inspected,
@@ -33,6 +33,7 @@ pub fn object(record: &Record) -> Value {
         "stage": record.stage,
         "lists": record.lists,
         "advice": record.advice,
+        "authentication": record.authentication,
         "released": record.released,
         "versions": record.versions,
         "time": record.time,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Worth;
 use crate::model::{
-    Advice, ByteSize, Coverage, Direction, Envelope, Finding, ListHits, MailId, Scanner, Session,
+    Advice, Authentication, ByteSize, Coverage, Direction, Envelope, Finding, ListHits, MailId, Scanner,
+    Session,
 };
 
 /// All that a judgement may look at.
@@ -24,6 +25,8 @@ pub struct Facts<'a> {
     pub findings: &'a [Finding],
     /// What rspamd would do.
     pub advice: Option<&'a Advice>,
+    /// What was verified of who sent it; `None`: nobody looked.
+    pub authentication: Option<&'a Authentication>,
     /// What the admin's lists say; `None`: they were not looked at.
     pub lists: Option<&'a ListHits>,
     /// Which recipients take mail from blocked senders all the same, in the envelope's order; those
@@ -31,7 +34,7 @@ pub struct Facts<'a> {
     pub exempt: &'a [bool],
     /// The quarantine entry of which this is a released copy.
     pub released: Option<MailId>,
-    /// The Authentication-Results that it was stored with.
+    /// Our Authentication-Results of it: those of now, or of a released copy those it was stored with.
     pub auth_results: Option<&'a str>,
     /// What it is worth that a scanner failed; [`Worth::default_for`] where a scanner is not named.
     pub on_failure: &'a BTreeMap<Scanner, Worth>,

@@ -20,7 +20,7 @@ pub(super) fn fields(
 ) -> Vec<(Cow<'static, str>, HeaderValue)> {
     let mut list: Vec<(Cow<'static, str>, HeaderValue)> = Vec::with_capacity(9);
     let mut add = |name: &'static str, value: &str| list.push((name.into(), HeaderValue::new(name, value)));
-    if let Some(results) = facts.auth_results.filter(|_| facts.released.is_some()) {
+    if let Some(results) = facts.auth_results {
         add("Authentication-Results", results);
     }
     add("X-Mailward-Id", facts.id.as_str());

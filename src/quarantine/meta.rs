@@ -49,6 +49,8 @@ pub struct NewEntry<'a> {
     pub coverage: &'a Coverage,
     /// What was seen. Must not name recipients.
     pub findings: &'a [Finding],
+    /// Our Authentication-Results, which a released copy gets.
+    pub auth_results: Option<&'a str>,
 }
 
 /// What is known of an entry. Names no recipient but those for whom the message is held.
@@ -153,7 +155,7 @@ impl Meta {
             recipients,
             failed: BTreeMap::new(),
             rescanned: None,
-            auth_results: None,
+            auth_results: new.auth_results.map(str::to_owned),
             attempts: Attempts { count: 1, first: now, last: now, ids: Vec::new() },
             coverage: new.coverage.clone(),
             findings: new.findings.iter().take(MAX_FINDINGS).map(bounded).collect(),

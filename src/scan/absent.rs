@@ -17,8 +17,7 @@ impl Scan for Absent {
     }
 
     fn scan(&self, _input: Arc<ScanInput>, _deadline: Instant) -> BoxFuture<'_, Report> {
-        let report =
-            Report { outcome: Outcome::Skipped(Skip::Unavailable), findings: Vec::new(), advice: None };
+        let report = Report::new(Outcome::Skipped(Skip::Unavailable));
         Box::pin(std::future::ready(report))
     }
 

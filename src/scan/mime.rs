@@ -47,7 +47,7 @@ fn report(input: &ScanInput) -> Report {
         Some(why) => Outcome::failed(why.label(), mail::describe(why)),
         None => Outcome::of(&findings),
     };
-    Report { outcome, findings, advice: None }
+    Report { findings, ..Report::new(outcome) }
 }
 
 fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {

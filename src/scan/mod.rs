@@ -8,6 +8,7 @@
 //! an absence; what that is worth is the admin's `on_failure`, applied by `policy`.
 
 pub mod absent;
+pub mod auth;
 pub mod clamd;
 pub mod mime;
 pub mod rspamd;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::model::{
-    Advice, Attachment, Envelope, Finding, MailId, Message, Outcome, Parts, Scanner, Session,
+    Advice, Attachment, Authentication, Direction, Envelope, Finding, MailId, Message, Outcome, Parts,
+    Scanner, Session,
 };
 
 /// What every scanner is given: the message as it came, and what was read from it once.
@@ -32,6 +34,8 @@ pub struct ScanInput {
     pub session: Arc<Session>,
     /// For whom.
     pub envelope: Envelope,
+    /// Which way it goes.
+    pub direction: Direction,
     /// The raw message.
     pub message: Message,
     /// Its decoded parts.
@@ -52,6 +56,16 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What it would do with the message, if it is a filter of its own.
     pub advice: Option<Advice>,
+    /// What was verified of who sent it.
+    pub authentication: Option<Arc<Authentication>>,
+}
+
+impl Report {
+    /// An ending, and nothing besides.
+    #[must_use]
+    pub const fn new(outcome: Outcome) -> Self {
+        Self { outcome, findings: Vec::new(), advice: None, authentication: None }
+    }
 }
 
 /// Whether a scanner works as it is configured.

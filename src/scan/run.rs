@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::{Report, Scan, ScanInput};
-use crate::model::{Advice, Coverage, Finding, Outcome, Scanner};
+use crate::model::{Advice, Authentication, Coverage, Finding, Outcome, Scanner};
 use crate::telemetry::Metrics;
 use crate::telemetry::spawn::panic_text;
 
@@ -42,6 +42,8 @@ pub struct Seen {
     pub findings: Vec<Finding>,
     /// What rspamd would do.
     pub advice: Option<Advice>,
+    /// What was verified of who sent it; `None`: nobody looked.
+    pub authentication: Option<Arc<Authentication>>,
 }
 
 /// Asks every scanner and waits until each has ended or its time is over. The result does not depend
@@ -57,6 +59,7 @@ pub async fn run(asked: &[Asked], input: &Arc<ScanInput>, deadline: Instant, met
         seen.took.insert(scanner, took);
         seen.findings.extend(report.findings);
         seen.advice = seen.advice.or(report.advice);
+        seen.authentication = seen.authentication.or(report.authentication);
     }
     seen.findings
         .sort_by(|a, b| (a.scanner, &a.symbol, &a.location).cmp(&(b.scanner, &b.symbol, &b.location)));
@@ -74,17 +77,9 @@ async fn one(asked: &Asked, input: Arc<ScanInput>, deadline: Instant) -> (Report
         Ok(Err(cause)) => {
             let cause = panic_text(&*cause);
             tracing::error!(scanner = %asked.scan.scanner(), cause, "a scanner panicked; its outcome is failed");
-            Report {
-                outcome: Outcome::failed("panic", format!("the scanner panicked: {cause}")),
-                findings: Vec::new(),
-                advice: None,
-            }
+            Report::new(Outcome::failed("panic", format!("the scanner panicked: {cause}")))
         }
-        Err(_) => Report {
-            outcome: Outcome::TimedOut(until.saturating_duration_since(started)),
-            findings: Vec::new(),
-            advice: None,
-        },
+        Err(_) => Report::new(Outcome::TimedOut(until.saturating_duration_since(started))),
     };
     (report, started.elapsed())
 }
@@ -115,6 +110,7 @@ mod tests {
         let input = Arc::new(ScanInput {
             id: MailId::from_parts(0, 0),
             session: Arc::new(Session::default()),
+            direction: crate::model::Direction::Inbound,
             envelope: Envelope::default(),
             message: Message::default(),
             parts: Parts::default(),
@@ -122,9 +118,7 @@ mod tests {
             share: None,
         });
         let all = [
-            asked(Scanner::Yara, || {
-                Box::pin(async { Report { outcome: Outcome::Clean, findings: vec![], advice: None } })
-            }),
+            asked(Scanner::Yara, || Box::pin(async { Report::new(Outcome::Clean) })),
             asked(Scanner::Clamd, || Box::pin(std::future::pending())),
             asked(Scanner::Rspamd, || Box::pin(async { panic!("oh") })),
             asked(Scanner::Urls, || panic!("at once")),

@@ -82,6 +82,8 @@ metrics! {
     breaker_open: IntGaugeVec = "mailward_breaker_open" ["remote"];
     /// How often a remote service was left alone because it kept failing.
     breaker_opened: IntCounterVec = "mailward_breaker_opened_total" ["remote"];
+    /// DNS questions about mail, by how they were answered.
+    dns_questions: IntCounterVec = "mailward_dns_questions_total" ["answer"];
     /// Age of clamd's signatures in seconds; 0 while it is not known.
     clamd_database_age: IntGauge = "mailward_clamd_database_age_seconds";
     /// Attempts to ask clamd again because it seemed to restart.

@@ -8,6 +8,7 @@
 //! from: <a@sender.example>
 //! to: <alice@example.org>                      repeat for more
 //! config: [policy]                         a line of configuration; repeat for more
+//! dns: example.com TXT v=spf1 -all         a record; repeat. Then authentication is on, and asks this DNS only
 //! neighbour: clamd hangs                   one that misbehaves; `config:` names its address by {{NEIGHBOUR}}
 //! --- mail
 //! Subject: hello
@@ -50,6 +51,8 @@ pub struct Case {
     pub config: Vec<String>,
     /// Whom a misbehaving server plays, and how it does; see [`neighbour`].
     pub neighbour: Option<String>,
+    /// What the DNS knows; where it is empty, nobody is asked.
+    pub dns: Vec<String>,
     pub mail: Vec<u8>,
     pub expect: Vec<(String, String)>,
 }
@@ -82,6 +85,7 @@ impl Case {
                 "from" => case.from = value,
                 "to" => case.to.push(value),
                 "config" => case.config.push(value),
+                "dns" => case.dns.push(value),
                 "neighbour" => case.neighbour = Some(value),
                 other => panic!("{}: {other:?} is no word of the case language", path.display()),
             }

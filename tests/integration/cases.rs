@@ -7,25 +7,42 @@ use serde_json::Value;
 
 use super::case::{Case, matches, neighbour};
 use super::milter_client::{MilterClient, delivered, edited, recipients_left};
-use super::mta::{self, Daemon, Faulty, Options, Postfix, Smtp};
+use super::mta::{self, Daemon, Dns, Faulty, Options, Postfix, Smtp};
 
-/// Cases that need the same daemon, by its configuration and its neighbour.
-type Groups = BTreeMap<(String, Option<String>), Vec<Case>>;
+/// What cases share that need the same daemon.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Needs {
+    config: String,
+    neighbour: Option<String>,
+    zone: String,
+}
+
+type Groups = BTreeMap<Needs, Vec<Case>>;
 
 /// Cases that need the same daemon share it.
 fn by_config() -> Groups {
     let mut groups = Groups::new();
     for case in Case::all() {
-        groups.entry((case.config.join("\n"), case.neighbour.clone())).or_default().push(case);
+        let needs = Needs {
+            config: case.config.join("\n"),
+            neighbour: case.neighbour.clone(),
+            zone: case.dns.join("\n"),
+        };
+        groups.entry(needs).or_default().push(case);
     }
     groups
 }
 
-/// The daemon of a group, and its neighbour where it has one.
-fn start(config: &str, words: Option<&str>) -> (Daemon, Option<Faulty>) {
-    let neighbour = words.map(neighbour);
+/// The daemon of a group, with its neighbour and its DNS where it has them.
+fn start(needs: &Needs) -> (Daemon, Option<Faulty>, Option<Dns>) {
+    let neighbour = needs.neighbour.as_deref().map(neighbour);
     let address = neighbour.as_ref().map_or("", Faulty::address);
-    (Daemon::start(&config.replace("{{NEIGHBOUR}}", address)).unwrap(), neighbour)
+    let mut config = needs.config.replace("{{NEIGHBOUR}}", address);
+    let dns = (!needs.zone.is_empty()).then(|| Dns::serving(&needs.zone).unwrap());
+    if let Some(dns) = &dns {
+        config = format!("{config}\n{}", dns.section());
+    }
+    (Daemon::start(&config).unwrap(), neighbour, dns)
 }
 
 /// What came of a case, however it was run.
@@ -152,8 +169,8 @@ fn all_groups(run: impl Fn(&Daemon, Vec<Case>) -> Vec<String> + Sync) -> String 
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().unwrap().next();
-                    let Some(((config, words), cases)) = next else { return };
-                    let (daemon, _neighbour) = start(&config, words.as_deref());
+                    let Some((needs, cases)) = next else { return };
+                    let (daemon, _neighbour, _dns) = start(&needs);
                     failed.lock().unwrap().extend(run(&daemon, cases));
                 }
             });

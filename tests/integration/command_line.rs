@@ -54,12 +54,11 @@ fn check_config_counts_rules_and_keys_together() {
 #[test]
 fn check_config_says_warning_once_and_counts() {
     let site = Site::new().unwrap();
-    std::fs::write(site.config(), site.defaults("[lmtp]\n[network]\ntrusted_relays = [\"192.0.2.1\"]\n"))
-        .unwrap();
+    std::fs::write(site.config(), site.defaults("[lmtp]\n[scanner.urls]\n")).unwrap();
     let (code, out, err) = told(&run(&site, &["check-config"]));
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("warning: [lmtp] is not available in this version"), "{err}");
-    assert!(err.contains("warning: `trusted_relays` in [network] is not available"), "{err}");
+    assert!(err.contains("warning: [scanner.urls] is not available in this version"), "{err}");
     assert!(!err.contains("warning: warning:"), "{err}");
     let warnings = err.lines().filter(|line| line.starts_with("warning: ")).count();
     assert_eq!(out, format!("{} is in order, with {warnings} warnings\n", site.config().display()));

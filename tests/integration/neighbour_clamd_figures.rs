@@ -54,6 +54,7 @@ fn input(raw: &[u8]) -> Arc<ScanInput> {
     Arc::new(ScanInput {
         id: MailId::from_parts(0, 0),
         session: Arc::new(Session::default()),
+        direction: mailward::model::Direction::Inbound,
         envelope: Envelope::default(),
         message: Message::new(raw.to_vec().into(), Vec::new(), 0),
         parts: Parts::default(),

@@ -59,6 +59,7 @@ fn look(scanner: &Scanner, session: Session, envelope: Envelope, raw: Vec<u8>) -
     let input = ScanInput {
         id: MailId::from_parts(0, 0),
         session: Arc::new(session),
+        direction: mailward::model::Direction::Inbound,
         envelope,
         message: header::parse(raw),
         parts: Parts::default(),
@@ -242,6 +243,7 @@ fn what_rspamd_takes_when_asked_directly_and_by_us() {
         let input = Arc::new(ScanInput {
             id: MailId::from_parts(0, 0),
             session: Arc::new(session("mail.sender.example", "192.0.2.7")),
+            direction: mailward::model::Direction::Inbound,
             envelope: envelope("<a@sender.example>", &["<alice@example.org>"]),
             message: header::parse(body.clone()),
             parts: Parts::default(),

@@ -46,6 +46,7 @@ use anyhow::Context as _;
 pub(crate) use clamd::Clamd;
 pub(crate) use daemon::{Daemon, Site};
 pub(crate) use delivered::Delivered;
+pub(crate) use dns::Dns;
 pub(crate) use faulty::{Fault, Faulty, Over};
 pub(crate) use neighbour::Plays;
 pub(crate) use not_run::not_run;

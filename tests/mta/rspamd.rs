@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::unistd::Uid;
 
-use super::dns::NoNames;
+use super::dns::Dns;
 use super::guard::{self, Dir};
 use super::{PATIENCE, free_port, wait_until};
 
@@ -64,7 +64,7 @@ pub(crate) struct Rspamd {
     processes: Vec<Child>,
     worker: SocketAddr,
     controller: SocketAddr,
-    _dns: NoNames,
+    _dns: Dns,
 }
 
 /// What is missing to start one, as a sentence; `None` if nothing is.
@@ -87,7 +87,7 @@ impl Rspamd {
         for name in ["conf/local.d", "db", "run", "log"] {
             dir.make(name, 0o755)?;
         }
-        let dns = NoNames::start()?;
+        let dns = Dns::empty()?;
         let on_loopback = || -> anyhow::Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
         let (worker, controller) = (on_loopback()?, on_loopback()?);
         configure(dir.path(), dns.address(), worker, controller)?;

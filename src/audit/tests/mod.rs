@@ -161,6 +161,7 @@ fn record(id: MailId) -> Record {
             location: Some("part 2".into()),
         }],
         advice: None,
+        authentication: None,
         lists: ListHits::default(),
         released: None,
         verdicts: vec![SharedVerdict { recipients: vec![0, 1], verdict }],

@@ -114,3 +114,10 @@ proptest! {
         look(format!("[limits]\n{key} = \"{value}\"\n[log]\nlevel = \"{value}\"\n").as_bytes());
     }
 }
+
+#[test]
+fn a_log_level_beyond_ascii_is_refused() {
+    // The parser of filters panics at this one.
+    let problems = parse("[log]\nlevel = \"\u{2009}ir=.\"\n").unwrap_err().to_string();
+    assert!(problems.contains("it holds letters beyond ASCII"), "{problems}");
+}

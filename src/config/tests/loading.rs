@@ -107,19 +107,19 @@ fn every_format_of_a_feed_has_its_name() {
 
 #[test]
 fn a_warning_is_one_line_in_a_log_and_a_report_on_a_terminal() {
-    let loaded = parse("[network]\ntrusted_relays = [\"192.0.2.1\"]\n[lmtp]\n").unwrap();
+    let loaded = parse("[scanner.urls]\n[lmtp]\n").unwrap();
     let lines: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         [
-            "mailward.toml:2: `trusted_relays` in [network] is not available in this version: the client is taken \
-             from the connection, never from a Received field",
-            "mailward.toml:3: [lmtp] is not available in this version: nothing listens there; take the section out, \
+            "mailward.toml:1: [scanner.urls] is not available in this version: links are not looked at; take the \
+             section out, or write `enabled = false` in it",
+            "mailward.toml:2: [lmtp] is not available in this version: nothing listens there; take the section out, \
              or write `enabled = false` in it",
         ]
     );
     assert!(format!("{:#}", loaded.warnings[1]).starts_with("warning: [lmtp] is not available"));
-    assert_eq!(parse("[network]\ntrusted_relays = []\n").unwrap().warnings, []);
+    assert_eq!(parse("[scanner.urls]\nenabled = false\n").unwrap().warnings, []);
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn keep(
         subject: subject.as_deref().unwrap_or_default(),
         coverage: &looked.seen.coverage,
         findings: &looked.seen.findings,
+        auth_results: looked.auth_results.as_deref(),
     };
     Ok(quarantine.set_rescanned(&new, last)?)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{Facts, Fault, Policy, Worth};
 use crate::model::{
-    Advice, AdvisedAction, Category, Coverage, Direction, Envelope, Finding, List, ListHit, ListHits, MailId,
-    Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session, Severity, Skip, Verdict,
+    Advice, AdvisedAction, Authentication, Category, Coverage, Direction, Envelope, Finding, List, ListHit,
+    ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session, Severity,
+    Skip, Verdict,
 };
 
 mod golden;
@@ -28,6 +29,8 @@ struct Case {
     lists: ListHits,
     exempt: Vec<bool>,
     released: Option<MailId>,
+    auth_results: Option<String>,
+    authentication: Option<Authentication>,
     on_failure: BTreeMap<Scanner, Worth>,
     failures: u32,
     subject: Option<Vec<u8>>,
@@ -48,6 +51,8 @@ impl Default for Case {
             lists: ListHits::default(),
             exempt: Vec::new(),
             released: None,
+            auth_results: None,
+            authentication: None,
             on_failure: BTreeMap::new(),
             failures: 0,
             subject: Some(b" Hello".to_vec()),
@@ -69,7 +74,8 @@ impl Case {
             lists: Some(&self.lists),
             exempt: &self.exempt,
             released: self.released,
-            auth_results: None,
+            auth_results: self.auth_results.as_deref(),
+            authentication: self.authentication.as_ref(),
             on_failure: &self.on_failure,
             failures: self.failures,
             subject: self.subject.as_deref(),

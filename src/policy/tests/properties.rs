@@ -122,6 +122,8 @@ prop_compose! {
             lists: ListHits(lists),
             exempt,
             released: None,
+            auth_results: None,
+            authentication: None,
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             session: Session { local_submission: local, ..Session::default() },
             envelope: envelope(&["<a@x>", "<b@x>"]),

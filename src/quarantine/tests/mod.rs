@@ -130,6 +130,7 @@ impl Mail {
             subject: &self.subject,
             coverage: &coverage(),
             findings: &[finding()],
+            auth_results: None,
         })
     }
 

@@ -227,7 +227,7 @@ impl Drop for Clamd {
 }
 
 fn only(outcome: Outcome) -> Report {
-    Report { outcome, findings: Vec::new(), advice: None }
+    Report::new(outcome)
 }
 
 fn finding(symbol: &str, text: String, severity: Severity, category: Category, score: f64) -> Finding {

@@ -214,7 +214,7 @@ fn report(reply: Reply) -> Report {
     // It also calls skipped what it decided at first sight: GTUBE.
     if is_skipped && advice.action == AdvisedAction::NoAction {
         let advice = Some(advice);
-        return Report { outcome: Outcome::Skipped(Skip::Exempt), findings: Vec::new(), advice };
+        return Report { advice, ..Report::new(Outcome::Skipped(Skip::Exempt)) };
     }
     let Found { findings, missing } = findings::findings(symbols);
     // Each mail has symbols. It is found what speaks against it.
@@ -225,7 +225,7 @@ fn report(reply: Reply) -> Report {
         None if found => Outcome::Found,
         None => Outcome::Clean,
     };
-    Report { outcome, findings, advice: Some(advice) }
+    Report { findings, advice: Some(advice), ..Report::new(outcome) }
 }
 
 fn left_alone(open: &Open) -> Report {
@@ -237,7 +237,7 @@ fn failed(error: &AskError) -> Report {
 }
 
 const fn ended(outcome: Outcome) -> Report {
-    Report { outcome, findings: Vec::new(), advice: None }
+    Report::new(outcome)
 }
 
 /// What rspamd says with a status that is no success: the `error` of its JSON, or the text behind the status.

@@ -167,11 +167,11 @@ impl Yara {
         if set.count == 0 {
             // Nothing found by no rule is not clean.
             let why = set.missing.as_deref().unwrap_or("no YARA rule is in use");
-            return Report { outcome: Outcome::failed("no-rules", why), findings: Vec::new(), advice: None };
+            return Report::new(Outcome::failed("no-rules", why));
         }
         drop(set);
         if input.message.raw().len() as u64 > config.max_size.0 {
-            return Report { outcome: Outcome::Skipped(Skip::TooLarge), findings: Vec::new(), advice: None };
+            return Report::new(Outcome::Skipped(Skip::TooLarge));
         }
         let deadline = deadline.min(began + config.timeout.duration());
         let given = deadline.saturating_duration_since(began);
@@ -179,7 +179,7 @@ impl Yara {
         let (reply, answer) = oneshot::channel();
         if let Err(busy) = self.inner.pool.push(Entry { job: Arc::clone(&job), reply }) {
             let detail = format!("{} YARA threads are stuck, {} messages wait", busy.stuck, busy.waiting);
-            return Report { outcome: Outcome::failed("busy", detail), findings: Vec::new(), advice: None };
+            return Report::new(Outcome::failed("busy", detail));
         }
         let mut waiting = Waiting { inner: &self.inner, job: &job, is_over: false };
         let end = match tokio::time::timeout_at(deadline.into(), answer).await {
@@ -198,7 +198,7 @@ impl Yara {
             End::TimedOut => Outcome::TimedOut(given),
             End::Failed(label, detail) => Outcome::failed(label, detail),
         };
-        Report { outcome, findings, advice: None }
+        Report { findings, ..Report::new(outcome) }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn input(raw: impl Into<Bytes>, parts: Vec<Part>) -> Arc<ScanInput> {
     Arc::new(ScanInput {
         id: MailId::from_parts(0, 0),
         session: Arc::default(),
+        direction: crate::model::Direction::Inbound,
         envelope: Envelope::default(),
         message: Message::new(raw.into(), Vec::new(), 0),
         parts: Parts { list, not_inspected: Vec::new() },

@@ -95,9 +95,12 @@ async fn a_rule_that_matches_in_several_places_is_one_finding() {
     ];
     let report = look(&yara, input("raw word", parts)).await;
     let want = word("raw message, part 2, part 4 (w.txt)");
-    assert_eq!(report, Report { outcome: Outcome::Found, findings: vec![want], advice: None });
+    assert_eq!(
+        report,
+        Report { outcome: Outcome::Found, findings: vec![want], ..Report::new(Outcome::Clean) }
+    );
     let report = look(&yara, text("nothing")).await;
-    assert_eq!(report, Report { outcome: Outcome::Clean, findings: vec![], advice: None });
+    assert_eq!(report, Report::new(Outcome::Clean));
     assert_eq!(bench.metrics.yara_rules.get(), 1);
 }
 
@@ -173,7 +176,7 @@ async fn at_start_a_broken_file_is_left_out_and_everybody_hears_of_it() {
     let found = Outcome::Partial { found: true, missing: missing.clone() };
     assert_eq!(
         look(&yara, text("word")).await,
-        Report { outcome: found, findings: vec![word("raw message")], advice: None }
+        Report { outcome: found, findings: vec![word("raw message")], ..Report::new(Outcome::Clean) }
     );
     assert_eq!(look(&yara, text("")).await.outcome, Outcome::Partial { found: false, missing });
 
@@ -195,7 +198,14 @@ async fn at_reload_a_broken_file_keeps_the_whole_old_set() {
     assert!(error.to_string().contains(&place), "{error}");
     assert!(matches!(yara.health(), Health::Degraded(why) if why.starts_with("the rules in use are older")));
     let report = look(&yara, text("word")).await;
-    assert_eq!(report, Report { outcome: Outcome::Found, findings: vec![word("raw message")], advice: None });
+    assert_eq!(
+        report,
+        Report {
+            outcome: Outcome::Found,
+            findings: vec![word("raw message")],
+            ..Report::new(Outcome::Clean)
+        }
+    );
 
     fs::remove_file(bench.path("b.yar")).unwrap();
     yara.reload().unwrap();
@@ -356,7 +366,10 @@ async fn a_file_to_blame_for_three_time_outs_is_suspended_until_it_changes() {
     assert_eq!(yara.loaded().suspended, [bench.path("slow.yar")]);
     let report = look(&yara, text("slow word")).await;
     let outcome = Outcome::Partial { found: true, missing: missing.clone() };
-    assert_eq!(report, Report { outcome, findings: vec![word("raw message")], advice: None });
+    assert_eq!(
+        report,
+        Report { outcome, findings: vec![word("raw message")], ..Report::new(Outcome::Clean) }
+    );
 
     // Another file changes: the slow one stays out. It changes itself: it is back.
     bench.write("c.yar", "rule c { condition: false }");

@@ -150,6 +150,7 @@ fn input(size: usize) -> Arc<ScanInput> {
     Arc::new(ScanInput {
         id: MailId::from_parts(0, 0),
         session: Arc::new(Session::default()),
+        direction: crate::model::Direction::Inbound,
         envelope: Envelope::default(),
         message: Message::new(raw.into(), Vec::new(), 0),
         parts: Parts::default(),

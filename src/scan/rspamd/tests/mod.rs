@@ -79,6 +79,7 @@ fn input(session: Session, envelope: Envelope, raw: impl Into<Bytes>) -> Arc<Sca
     Arc::new(ScanInput {
         id: MailId::from_parts(0, 0),
         session: Arc::new(session),
+        direction: crate::model::Direction::Inbound,
         envelope,
         message: Message::new(raw.into(), Vec::new(), 0),
         parts: Parts::default(),

@@ -1,0 +1,68 @@
+//! Questions answered from a file, and by servers that misbehave.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::telemetry::Metrics;
+
+const ZONE: &str = r#"
+# what a message may ask about
+example.org      TXT  "v=spf1 " "-all"
+example.org      TXT  second text
+example.org      MX   20 b.example.org
+Example.ORG.     MX   10 A.example.org
+a.example.org    A    192.0.2.1
+a.example.org    AAAA 2001:db8::1
+www.example.org  CNAME a.example.org
+1.2.0.192.in-addr.arpa PTR a.example.org
+slow.example.org TIMEOUT
+half.example.org FAIL TXT
+half.example.org A 192.0.2.9
+round.example.org CNAME round.example.org
+deep.below.example.net A 192.0.2.3
+"#;
+
+fn inquiry(zone: &str, allowed: u32) -> Inquiry {
+    let resolver = Resolver::of_zone(Zone::parse(zone).unwrap(), Arc::new(Metrics::new()));
+    Inquiry::new(Arc::new(resolver), allowed, Instant::now() + Duration::from_secs(5))
+}
+
+#[tokio::test]
+async fn a_file_answers_as_servers_would() {
+    let ask = inquiry(ZONE, 100);
+    assert_eq!(ask.txt("example.org").await.unwrap(), [b"v=spf1 -all".to_vec(), b"second text".to_vec()]);
+    assert_eq!(ask.mx("EXAMPLE.org.").await.unwrap(), ["a.example.org.", "b.example.org."]);
+    assert_eq!(ask.a("www.example.org").await.unwrap(), [std::net::Ipv4Addr::new(192, 0, 2, 1)]);
+    assert_eq!(ask.ptr([192, 0, 2, 1].into()).await.unwrap(), ["a.example.org."]);
+    assert_eq!(ask.a("half.example.org").await.unwrap().len(), 1);
+    assert_eq!(ask.txt("half.example.org").await, Err(DnsError::Failed("as the zone file says".to_owned())));
+    assert_eq!(ask.txt("slow.example.org").await, Err(DnsError::TimedOut));
+    assert_eq!(ask.a("round.example.org").await, Err(DnsError::Failed("the aliases go round".to_owned())));
+    assert_eq!(ask.txt("a.example.org").await, Err(DnsError::NoRecords));
+    assert_eq!(ask.txt("below.example.net").await, Err(DnsError::NoRecords), "an empty non-terminal exists");
+    assert_eq!(ask.txt("none.example.org").await, Err(DnsError::NoName));
+    assert_eq!(ask.txt("a\tb").await, Err(DnsError::NotAName));
+    assert_eq!(ask.spent(), Spent { questions: 11, allowed: 100 });
+}
+
+#[tokio::test]
+async fn a_message_asks_no_more_than_it_may() {
+    let ask = inquiry(ZONE, 2);
+    let other = ask.clone();
+    assert!(ask.txt("example.org").await.is_ok());
+    assert!(other.mx("example.org").await.is_ok());
+    assert_eq!(ask.txt("example.org").await, Err(DnsError::TooMany));
+    assert!(DnsError::TooMany.is_temporary());
+}
+
+#[test]
+fn a_line_that_is_no_record_is_named() {
+    let error = |text: &str| Zone::parse(text).unwrap_err().to_string();
+    assert_eq!(error("\na A 192.0.2.1\na A 300.0.0.1"), "line 3: \"300.0.0.1\" is no IPv4 address");
+    assert_eq!(error("a"), "line 1: a record is NAME TYPE VALUE");
+    assert_eq!(error("a NS b"), "line 1: \"NS\" is no type of record that is asked for here");
+    assert_eq!(error("a..b A 192.0.2.1"), "line 1: \"a..b\" is no domain name");
+    assert_eq!(error("a TXT \"x"), "line 1: the quotation marks do not end");
+    assert_eq!(error("a MX mx"), "line 1: MX is PREFERENCE HOST");
+}

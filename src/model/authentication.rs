@@ -1,0 +1,304 @@
+//! Who really sent a message, as far as it can be verified: SPF, DKIM, DMARC, ARC, iprev.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Skip;
+
+/// The result of one check, in the words of RFC 8601 §2.7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthResult {
+    /// There is nothing to verify.
+    #[default]
+    None,
+    /// Verified.
+    Pass,
+    /// Verified to be false.
+    Fail,
+    /// The domain says that this is probably not its mail (SPF).
+    SoftFail,
+    /// The domain says nothing, or it cannot be said.
+    Neutral,
+    /// Verified, but not in a way that this host accepts.
+    Policy,
+    /// It may be otherwise a little later.
+    TempError,
+    /// What was published or sent cannot be understood.
+    PermError,
+}
+
+impl AuthResult {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Pass,
+        Self::Fail,
+        Self::SoftFail,
+        Self::Neutral,
+        Self::Policy,
+        Self::TempError,
+        Self::PermError,
+    ];
+
+    /// The word in Authentication-Results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::Neutral => "neutral",
+            Self::Policy => "policy",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+impl fmt::Display for AuthResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// All that was verified of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Authentication {
+    /// The client that was judged: the one that connected, or the one that a trusted relay named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// Why nothing that needs a client was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_client: Option<Skip>,
+    /// SPF of HELO.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helo: Option<Spf>,
+    /// SPF of MAIL FROM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_from: Option<Spf>,
+    /// Each signature that was looked at, in the order of the message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dkim: Vec<Dkim>,
+    /// Signatures beyond the number that is looked at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dkim_left_out: usize,
+    /// ARC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arc: Option<ArcChain>,
+    /// DMARC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dmarc: Option<Dmarc>,
+    /// Whether the client's name leads back to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iprev: Option<Iprev>,
+    /// Whom the From field names.
+    pub author: Author,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// SPF of one identity (RFC 7208 §2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spf {
+    /// How it ended.
+    pub result: AuthResult,
+    /// The domain that was asked, as an A-label in lower case.
+    pub domain: String,
+    /// The identity as it was given: the address of MAIL FROM, or the name of HELO.
+    pub identity: String,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One DKIM signature (RFC 6376).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dkim {
+    /// How it ended. `Policy`: it verifies, and is not accepted for the reason that stands beside.
+    pub result: AuthResult,
+    /// `d=`, as an A-label in lower case; empty if the signature cannot be read.
+    pub domain: String,
+    /// `s=`.
+    pub selector: String,
+    /// `a=`.
+    pub algorithm: String,
+    /// `i=`, where it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The first eight characters of `b=` (RFC 6008).
+    pub signature: String,
+    /// The key is published as a test (`t=y`): a failure is no reason to treat the mail otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub testing: bool,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The chain of those who passed the message on (RFC 8617).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ArcChain {
+    /// How it ended.
+    pub result: AuthResult,
+    /// How many sets there are.
+    pub sets: usize,
+    /// The domains of the seals, first to last.
+    pub sealers: Vec<String>,
+    /// The last sealer is one that the configuration trusts, and says that the message passed DMARC, or
+    /// SPF or DKIM in alignment, when it came to him.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<String>,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// DMARC (RFC 9989).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dmarc {
+    /// How it ended.
+    pub result: AuthResult,
+    /// The author's domain, as an A-label in lower case.
+    pub domain: String,
+    /// What the domain wants done with mail that fails; `None` where nothing is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<DmarcPolicy>,
+    /// SPF passed for a domain that is aligned with the author's.
+    pub spf_aligned: bool,
+    /// A signature passed whose domain is aligned with the author's.
+    pub dkim_aligned: bool,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a domain wants done with mail in its name that fails (RFC 9989 §4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DmarcPolicy {
+    /// Nothing.
+    #[default]
+    None,
+    /// Treat it with suspicion.
+    Quarantine,
+    /// Refuse it.
+    Reject,
+}
+
+impl DmarcPolicy {
+    /// The word in records and in `policy.dmarc`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// Whether the client's address has a name that leads back to it (RFC 8601 §3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Iprev {
+    /// How it ended.
+    pub result: AuthResult,
+    /// The name that leads back, or the first that does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Whom the From field names. DMARC is about exactly one domain; everything else is a fact of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Author {
+    /// There is no From field.
+    #[default]
+    Missing,
+    /// Exactly one domain, as an A-label in lower case.
+    Domain(String),
+    /// More than one From field (RFC 5322 §3.6 allows one).
+    SeveralFields(usize),
+    /// One field with addresses of several domains.
+    SeveralDomains(Vec<String>),
+    /// It cannot be read as one address without doubt; why, for people.
+    Unreadable(String),
+}
+
+impl Author {
+    /// The domain, where there is exactly one.
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        match self {
+            Self::Domain(domain) => Some(domain),
+            _ => None,
+        }
+    }
+}
+
+impl Authentication {
+    /// The author's domain passed DMARC, or would have if it had published a policy: SPF or a signature
+    /// passed for a domain in alignment. What an allow entry for a sender needs.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        self.dmarc.as_ref().is_some_and(|dmarc| dmarc.spf_aligned || dmarc.dkim_aligned)
+    }
+
+    /// The results by method as `spf`, `dkim`, `dmarc`, `arc`, for a quick look: the best signature
+    /// stands for DKIM.
+    #[must_use]
+    pub fn summary(&self) -> [(&'static str, AuthResult); 4] {
+        let rank = |result: &AuthResult| match result {
+            AuthResult::Pass => 0,
+            AuthResult::Policy => 1,
+            AuthResult::TempError => 2,
+            AuthResult::Fail => 3,
+            AuthResult::SoftFail | AuthResult::Neutral => 4,
+            AuthResult::PermError => 5,
+            AuthResult::None => 6,
+        };
+        let dkim = self.dkim.iter().map(|d| d.result).min_by_key(rank).unwrap_or_default();
+        [
+            ("spf", self.mail_from.as_ref().or(self.helo.as_ref()).map(|s| s.result).unwrap_or_default()),
+            ("dkim", dkim),
+            ("dmarc", self.dmarc.as_ref().map(|d| d.result).unwrap_or_default()),
+            ("arc", self.arc.as_ref().map(|a| a.result).unwrap_or_default()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_signature_speaks_for_all() {
+        let dkim = |result| Dkim { result, ..Dkim::default() };
+        let seen = Authentication {
+            dkim: vec![dkim(AuthResult::Fail), dkim(AuthResult::Pass), dkim(AuthResult::TempError)],
+            ..Authentication::default()
+        };
+        let words = seen.summary().map(|(method, result)| format!("{method}={result}"));
+        assert_eq!(words, ["spf=none", "dkim=pass", "dmarc=none", "arc=none"]);
+        assert!(!seen.is_aligned());
+    }
+
+    #[test]
+    fn a_record_holds_only_what_was_seen() {
+        let json = serde_json::to_string(&Authentication::default()).unwrap();
+        assert_eq!(json, r#"{"author":"missing"}"#);
+        assert_eq!(serde_json::from_str::<Authentication>(&json).unwrap(), Authentication::default());
+    }
+}

@@ -1,0 +1,129 @@
+//! What of the results speaks against a message.
+
+use crate::dns::Spent;
+use crate::model::{
+    AuthResult, Authentication, Author, Category, DmarcPolicy, Finding, Outcome, Scanner, Score, Severity,
+};
+
+/// The findings of a message. Scores are small: that mail fails is evidence, what the sender's domain
+/// wants done about it is policy.
+pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |symbol: &str, severity, category, score, text: String| {
+        findings.push(Finding {
+            scanner: Scanner::Auth,
+            symbol: symbol.to_owned(),
+            severity,
+            category,
+            score: Score::new(score),
+            text,
+            location: None,
+        });
+    };
+    match &seen.author {
+        Author::Domain(_) => {}
+        Author::Missing => {
+            let text = "there is no From field".to_owned();
+            add("FROM_MISSING", Severity::Medium, Category::Suspicious, 2.0, text);
+        }
+        Author::SeveralFields(n) => {
+            let text = format!("there are {n} From fields; programs show one or the other");
+            add("FROM_SEVERAL_FIELDS", Severity::High, Category::Suspicious, 4.0, text);
+        }
+        Author::SeveralDomains(domains) => {
+            let text = format!("the From field names several domains: {}", domains.join(", "));
+            add("FROM_SEVERAL_DOMAINS", Severity::Medium, Category::Suspicious, 2.0, text);
+        }
+        Author::Unreadable(why) => {
+            let text = format!("the From field cannot be read without doubt: {why}");
+            add("FROM_UNREADABLE", Severity::Medium, Category::Suspicious, 3.0, text);
+        }
+    }
+    if let Some(spf) = &seen.mail_from {
+        let text = |word: &str| format!("SPF of {}: {word}{}", spf.domain, because(spf.reason.as_deref()));
+        match spf.result {
+            AuthResult::Fail => add("SPF_FAIL", Severity::Low, Category::Suspicious, 1.0, text("fail")),
+            AuthResult::SoftFail => {
+                add("SPF_SOFTFAIL", Severity::Low, Category::Suspicious, 0.5, text("softfail"))
+            }
+            AuthResult::PermError => {
+                add("SPF_PERMERROR", Severity::Info, Category::Clean, 0.0, text("permerror"))
+            }
+            _ => {}
+        }
+    }
+    let passes = seen.dkim.iter().any(|d| d.result == AuthResult::Pass);
+    // A key under test is no reason to treat the mail otherwise than unsigned (RFC 6376 §3.6.1).
+    for dkim in seen.dkim.iter().filter(|d| !passes && !d.testing) {
+        let text =
+            format!("the signature of {}: {}{}", dkim.domain, dkim.result, because(dkim.reason.as_deref()));
+        match dkim.result {
+            AuthResult::Fail => add("DKIM_FAIL", Severity::Info, Category::Suspicious, 0.2, text),
+            AuthResult::Policy => add("DKIM_NOT_ACCEPTED", Severity::Info, Category::Suspicious, 0.2, text),
+            AuthResult::PermError => add("DKIM_PERMERROR", Severity::Info, Category::Clean, 0.0, text),
+            _ => {}
+        }
+    }
+    if seen.dkim_left_out > 0 {
+        let text = format!("{} more signatures were not looked at", seen.dkim_left_out);
+        add("DKIM_TOO_MANY", Severity::Low, Category::Suspicious, 0.5, text);
+    }
+    if let Some(dmarc) = seen.dmarc.as_ref().filter(|d| d.result == AuthResult::Fail) {
+        let policy = dmarc.policy.unwrap_or_default();
+        let (symbol, score) = match policy {
+            DmarcPolicy::None => ("DMARC_FAIL_NONE", 0.5),
+            DmarcPolicy::Quarantine => ("DMARC_FAIL_QUARANTINE", 1.5),
+            DmarcPolicy::Reject => ("DMARC_FAIL_REJECT", 2.0),
+        };
+        let text = format!(
+            "DMARC of {}: fail, and the domain asks for {}{}",
+            dmarc.domain,
+            policy.name(),
+            because(dmarc.reason.as_deref())
+        );
+        add(symbol, Severity::Low, Category::Suspicious, score, text);
+    }
+    if let Some(iprev) = seen.iprev.as_ref().filter(|i| i.result == AuthResult::Fail) {
+        let text = match &iprev.name {
+            Some(name) => format!("the client's name {name} does not lead back to it"),
+            None => "the client's address has no name".to_owned(),
+        };
+        add("IPREV_FAIL", Severity::Info, Category::Suspicious, 0.5, text);
+    }
+    findings
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+}
+
+/// How the scanner ended. What could not be looked up is a failure only where it might have changed what the
+/// mail is judged by: a broken reverse zone, or the key of a second signature beside one that passes, is
+/// told and nothing more.
+pub(super) fn outcome(seen: &Authentication, spent: Spent, findings: &[Finding]) -> Outcome {
+    let temporary = |result: AuthResult| result == AuthResult::TempError;
+    let dmarc = seen.dmarc.as_ref().map(|d| d.result).unwrap_or_default();
+    let settled = dmarc == AuthResult::Pass;
+    let checks = [
+        (!settled && seen.mail_from.as_ref().is_some_and(|s| temporary(s.result)), "SPF"),
+        (!settled && !seen.is_aligned() && seen.dkim.iter().any(|d| temporary(d.result)), "DKIM"),
+        (temporary(dmarc), "DMARC"),
+        (dmarc == AuthResult::Fail && seen.arc.as_ref().is_some_and(|a| temporary(a.result)), "ARC"),
+    ];
+    let missing: Vec<&str> =
+        checks.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name).collect();
+    if !missing.is_empty() {
+        let list = missing.join(", ");
+        return match spent.questions >= spent.allowed {
+            true => Outcome::failed(
+                "dns-budget",
+                format!("{list}: the message asks more DNS questions than one may ({})", spent.allowed),
+            ),
+            false => Outcome::failed("temperror", format!("{list}: the DNS gave no answer")),
+        };
+    }
+    match seen.no_client {
+        Some(why) => Outcome::Skipped(why),
+        None => Outcome::of(findings),
+    }
+}

@@ -1,0 +1,177 @@
+//! Who really sent a message: SPF, DKIM, DMARC, ARC and iprev, verified here (RFC 7208, 6376, 9989,
+//! 8617, 8601).
+//!
+//! **Contract.** Everything that can be asked is asked at once, under one budget of DNS questions and the
+//! scanner's deadline. The result is an [`Authentication`](crate::model::Authentication), in the words of
+//! RFC 8601; findings say what of it speaks against the message, and policy what that is worth. The client that SPF and iprev judge is
+//! the one that connected, or behind a trusted relay the one that the relay names. Mail that goes out is
+//! not looked at: there is nothing to verify about our own users here.
+//!
+//! **Failures.** What could not be looked up in time is `temperror`, never `fail` and never `none`; where that
+//! may have changed the judgement the outcome is a failure, which `on_failure` weighs. Nothing in a message can make it cost more than its budget:
+//! signatures, keys and questions are counted.
+//!
+//! Where to find what: whom the From field names `author`, which client `client`, [`spf`], [`dmarc`],
+//! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`.
+
+mod author;
+mod client;
+mod dmarc;
+mod findings;
+mod iprev;
+mod keys;
+mod signed;
+mod spf;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use mail_auth::MessageAuthenticator;
+
+use self::client::Client;
+use self::keys::Keys;
+use self::signed::{Terms, Verified};
+use super::{BoxFuture, Report, Scan, ScanInput};
+use crate::dns::{Inquiry, Resolver};
+use crate::model::{AuthResult, Authentication, Direction, Outcome, Scanner, Skip};
+use crate::telemetry::Clock;
+
+/// Messages up to this size are hashed on the thread that asks.
+const HASH_IN_PLACE: usize = 128 * 1024;
+
+/// How authentication is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The most DKIM signatures of a message that are looked at, from the top.
+    pub signatures: usize,
+    /// The most DNS questions that one message may ask.
+    pub questions: u32,
+    /// Hosts whose topmost Received field names the client.
+    pub trusted_relays: Vec<IpNet>,
+    /// Sealers whose ARC chain is believed.
+    pub trusted_sealers: Vec<String>,
+}
+
+/// Verifies messages.
+pub struct Auth {
+    settings: Settings,
+    resolver: Arc<Resolver>,
+    library: Arc<MessageAuthenticator>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The library that verifies signatures could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the verifier of signatures could not be set up: {0}")]
+pub struct SetupError(String);
+
+impl Auth {
+    /// A verifier that asks `resolver`.
+    ///
+    /// # Errors
+    /// If the library cannot be set up; that does not depend on anything outside.
+    pub fn new(settings: Settings, resolver: Arc<Resolver>, clock: Clock) -> Result<Self, SetupError> {
+        // It is given all keys and never asks: no server is named.
+        let nobody = hickory_resolver::config::ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+        let library = MessageAuthenticator::new(nobody, hickory_resolver::config::ResolverOpts::default());
+        let library = Arc::new(library.map_err(|error| SetupError(error.to_string()))?);
+        Ok(Self { settings, resolver, library, clock })
+    }
+
+    async fn look(&self, input: Arc<ScanInput>, deadline: Instant) -> Report {
+        if input.direction == Direction::Outbound {
+            return Report::new(Outcome::Skipped(Skip::Exempt));
+        }
+        let inquiry = Inquiry::new(Arc::clone(&self.resolver), self.settings.questions, deadline);
+        let mut seen = Authentication { author: author::author(&input.message), ..Authentication::default() };
+        let client = client::client(&input.session, &input.message, &self.settings.trusted_relays);
+        seen.no_client = client.as_ref().err().copied();
+        seen.client = client.as_ref().ok().map(|client| client.ip);
+        let client = client.ok();
+
+        let sender = self.sender(&inquiry, &input, client.as_ref());
+        let signed = self.signed(&inquiry, &input);
+        let ((helo, mail_from, iprev), signed) = futures_util::join!(sender, signed);
+        (seen.helo, seen.mail_from, seen.iprev) = (helo, mail_from, iprev);
+        let verified = match signed {
+            Ok(verified) => verified,
+            Err(outcome) => return Report::new(outcome),
+        };
+        (seen.dkim, seen.dkim_left_out, seen.arc) = (verified.dkim, verified.left_out, verified.arc);
+        if let Some(domain) = seen.author.domain() {
+            let spf = seen.mail_from.as_ref();
+            let mut dmarc = dmarc::check(&inquiry, domain, spf, &seen.dkim).await;
+            if client.is_none() && dmarc.result == AuthResult::Fail {
+                // SPF could not speak for it, so nobody knows.
+                dmarc.result = AuthResult::None;
+                dmarc.reason = Some("the client is not known, so SPF could not be looked at".to_owned());
+            }
+            seen.dmarc = Some(dmarc);
+        }
+        let findings = findings::of(&seen);
+        let outcome = findings::outcome(&seen, inquiry.spent(), &findings);
+        Report { findings, authentication: Some(Arc::new(seen)), ..Report::new(outcome) }
+    }
+
+    /// What is asked about the client.
+    async fn sender(
+        &self,
+        inquiry: &Inquiry,
+        input: &ScanInput,
+        client: Option<&Client>,
+    ) -> (
+        Option<crate::model::authentication::Spf>,
+        Option<crate::model::authentication::Spf>,
+        Option<crate::model::authentication::Iprev>,
+    ) {
+        let Some(Client { ip, helo }) = client else { return (None, None, None) };
+        let reverse_path = input.envelope.reverse_path.address();
+        let (helo_result, mail_from, iprev) = futures_util::join!(
+            spf::helo(inquiry, *ip, helo),
+            spf::mail_from(inquiry, *ip, reverse_path, helo),
+            iprev::check(inquiry, *ip),
+        );
+        (helo_result, mail_from, Some(iprev))
+    }
+
+    /// DKIM and ARC.
+    async fn signed(&self, inquiry: &Inquiry, input: &Arc<ScanInput>) -> Result<Verified, Outcome> {
+        if !signed::is_signed(&input.message) {
+            return Ok(Verified::default());
+        }
+        let keys = Keys::fetch(inquiry, signed::keys_of(&input.message, self.settings.signatures)).await;
+        let terms = Terms {
+            signatures: self.settings.signatures,
+            trusted_sealers: self.settings.trusted_sealers.clone(),
+            now: self.clock.now().seconds(),
+        };
+        if input.message.raw().len() <= HASH_IN_PLACE {
+            return Ok(signed::verify(&self.library, &input.message, &keys, &terms));
+        }
+        let (library, input) = (Arc::clone(&self.library), Arc::clone(input));
+        let verifying =
+            tokio::task::spawn_blocking(move || signed::verify(&library, &input.message, &keys, &terms));
+        verifying
+            .await
+            .map_err(|error| Outcome::failed("panic", format!("verifying signatures panicked: {error}")))
+    }
+}
+
+impl Scan for Auth {
+    fn scanner(&self) -> Scanner {
+        Scanner::Auth
+    }
+
+    fn scan(&self, input: Arc<ScanInput>, deadline: Instant) -> BoxFuture<'_, Report> {
+        Box::pin(self.look(input, deadline))
+    }
+}

@@ -1,0 +1,3 @@
+//! The checks as a whole, and the suites that others keep.
+
+mod spf_suite;
