@@ -33,3 +33,12 @@ if header :is "X-Mailward-Verdict" "suspicious" {
 # if header :contains "X-Mailward-Coverage" ["=timeout", "=failed"] {
 #     addflag "$MailwardIncomplete";
 # }
+
+# Mail in the name of a domain that did not send it, where the admin has such mail delivered ([policy.dmarc]): put
+# your auth.authserv_id in place of mx.example.org and remove the number signs. mailward removes fields that a
+# sender wrote under this name; those of others (OpenDKIM on another host, a mailing list) begin with another name
+# and do not match. Look for failures only in this way, never for a pass: a sender chooses some of the words in
+# the field, and could put "; dmarc=pass" among them.
+# if header :matches "Authentication-Results" "mx.example.org;*; dmarc=fail *" {
+#     addflag "$MailwardNotTheSender";
+# }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::record::Record;
-use crate::model::{ClientAddr, Explanation, Recipient};
+use crate::model::authentication::Spf;
+use crate::model::{Authentication, Author, ClientAddr, Explanation, Recipient};
 
 /// How much of each thing a record may hold. Texts are counted in characters.
 pub(super) struct Bounds {
@@ -47,6 +48,18 @@ impl Record {
         shorten(&mut left_out, "findings", &mut self.findings, list);
         shorten(&mut left_out, "verdicts", &mut self.verdicts, verdicts);
         shorten(&mut left_out, "headers", &mut self.plan.headers, list);
+        if let Some(seen) = &mut self.authentication {
+            shorten(&mut left_out, "signatures", &mut seen.dkim, list);
+            for spf in seen.mail_from.iter_mut().chain(&mut seen.helo) {
+                shorten(&mut left_out, "steps of SPF", &mut spf.steps, list);
+            }
+            if let Some(chain) = &mut seen.arc {
+                shorten(&mut left_out, "sealers", &mut chain.sealers, list);
+            }
+            if let Author::SeveralDomains(domains) = &mut seen.author {
+                shorten(&mut left_out, "domains of authors", domains, list);
+            }
+        }
         for shared in &mut self.verdicts {
             shorten(&mut left_out, "recipients of a verdict", &mut shared.recipients, recipients);
             let Explanation(steps) = &mut shared.verdict.explanation;
@@ -115,6 +128,9 @@ impl Record {
             each(&mut finding.text, text);
             finding.location.iter_mut().for_each(|s| each(s, text));
         }
+        if let Some(seen) = &mut self.authentication {
+            authentication_texts(seen, text, address, each);
+        }
         for hit in &mut self.lists.0 {
             each(&mut hit.entry, address);
             hit.comment.iter_mut().for_each(|s| each(s, text));
@@ -131,6 +147,44 @@ impl Record {
             each(&mut header.name, address);
             each(&mut header.value, text.max(500));
         }
+    }
+}
+
+fn authentication_texts(
+    seen: &mut Authentication,
+    text: usize,
+    address: usize,
+    each: &mut impl FnMut(&mut String, usize),
+) {
+    for Spf { result: _, domain, identity, reason, steps } in seen.mail_from.iter_mut().chain(&mut seen.helo)
+    {
+        each(domain, address);
+        each(identity, address);
+        reason.iter_mut().chain(steps).for_each(|s| each(s, text));
+    }
+    for signature in &mut seen.dkim {
+        let words = [&mut signature.domain, &mut signature.selector, &mut signature.algorithm];
+        words.into_iter().chain([&mut signature.signature]).for_each(|s| each(s, address));
+        signature.identity.iter_mut().for_each(|s| each(s, address));
+        signature.reason.iter_mut().for_each(|s| each(s, text));
+    }
+    if let Some(chain) = &mut seen.arc {
+        chain.sealers.iter_mut().chain(&mut chain.trusted).for_each(|s| each(s, address));
+        chain.reason.iter_mut().for_each(|s| each(s, text));
+    }
+    if let Some(dmarc) = &mut seen.dmarc {
+        each(&mut dmarc.domain, address);
+        dmarc.record.iter_mut().for_each(|s| each(s, address));
+        dmarc.reason.iter_mut().for_each(|s| each(s, text));
+    }
+    if let Some(iprev) = &mut seen.iprev {
+        iprev.name.iter_mut().for_each(|s| each(s, address));
+    }
+    match &mut seen.author {
+        Author::Domain(domain) => each(domain, address),
+        Author::SeveralDomains(domains) => domains.iter_mut().for_each(|s| each(s, address)),
+        Author::Unreadable(why) => each(why, text),
+        Author::Missing | Author::SeveralFields(_) => {}
     }
 }
 

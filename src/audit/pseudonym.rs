@@ -7,8 +7,8 @@
 //! still tells who it is.**
 //!
 //! Replaced are envelope addresses, From (its display name is dropped), the authenticated user, names
-//! of files (the extension stays), and whatever looks like an address in texts, header fields and the
-//! reply. The subject is dropped. For authenticated or outbound mail also the client: name and HELO are
+//! of files (the extension stays), the identities that SPF and DKIM verified, and whatever looks like an
+//! address in texts, header fields and the reply. The subject is dropped. For authenticated or outbound mail also the client: name and HELO are
 //! hashed, the address is cut to its /24 or /48. An inbound client is a server and stays, and so does
 //! Message-ID, which other logs are searched by.
 
@@ -23,7 +23,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::record::Record;
-use crate::model::{Answer, ClientAddr, Direction, Recipient, SmtpReply};
+use crate::model::{Answer, Authentication, ClientAddr, Direction, Recipient, SmtpReply};
 
 /// Makes pseudonyms under one key.
 #[derive(Clone)]
@@ -165,6 +165,9 @@ impl Pseudonyms {
             hide(&mut finding.text);
             finding.location.iter_mut().for_each(hide);
         }
+        if let Some(seen) = &mut record.authentication {
+            self.authentication(seen);
+        }
         for hit in &mut record.lists.0 {
             hide(&mut hit.entry);
             hit.comment.iter_mut().for_each(hide);
@@ -177,6 +180,48 @@ impl Pseudonyms {
         if let Answer::Reject(reply) | Answer::Tempfail(reply) = &mut record.plan.answer {
             *reply = self.reply(reply);
         }
+    }
+
+    fn authentication(&self, seen: &mut Authentication) {
+        let hide = |s: &mut String| *s = self.text(s);
+        for spf in seen.mail_from.iter_mut().chain(&mut seen.helo) {
+            let identity = std::mem::take(&mut spf.identity);
+            if let Some((local, _)) = identity.rsplit_once('@') {
+                // A record may ask for names that are made of it (RFC 7208 §7.2).
+                let texts = spf.reason.iter_mut().chain(&mut spf.steps);
+                texts.for_each(|s| *s = self.without(&self.text(s), local));
+                spf.identity = self.address(&identity);
+            } else {
+                spf.identity = identity;
+            }
+        }
+        for signature in &mut seen.dkim {
+            let identity = signature.identity.take();
+            signature.identity = identity.map(|i| if i.starts_with('@') { i } else { self.address(&i) });
+            signature.reason.iter_mut().for_each(hide);
+        }
+        seen.arc.iter_mut().filter_map(|chain| chain.reason.as_mut()).for_each(hide);
+        seen.dmarc.iter_mut().filter_map(|dmarc| dmarc.reason.as_mut()).for_each(hide);
+    }
+
+    /// Text in which no word is a local part, nor a longer piece of one.
+    fn without(&self, text: &str, local: &str) -> String {
+        let pieces: Vec<&str> = local.split(|c: char| !c.is_alphanumeric()).collect();
+        let is_of_it = |word: &str| {
+            let same = |piece: &&str| piece.eq_ignore_ascii_case(word);
+            pieces.iter().filter(|piece| pieces.len() == 1 || piece.len() > 2).any(same)
+        };
+        let hidden = |word: &str| if is_of_it(word) { self.word(word) } else { word.to_owned() };
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| !c.is_alphanumeric()) {
+            let (word, after) = rest.split_at(at);
+            out.push_str(&hidden(word));
+            let end = after.find(char::is_alphanumeric).unwrap_or(after.len());
+            out.push_str(&after[..end]);
+            rest = &after[end..];
+        }
+        out + &hidden(rest)
     }
 
     /// The addresses in a From field, and nothing else of it.
@@ -261,6 +306,38 @@ mod tests {
         assert_eq!(p.text("jürgen@exämple.de!"), format!("{}!", p.address("jürgen@exämple.de")));
         assert_eq!(p.addresses("\"Joe Doe\" <joe@example.org>, x"), joe);
         assert_eq!(p.file_name("CV Joe Doe.pdf").len(), 2 + LEN + 4);
+    }
+
+    #[test]
+    fn whom_spf_and_dkim_verified_is_hidden() {
+        use crate::model::authentication::{Dkim, Spf};
+        let p = pseudonyms();
+        let mut seen = Authentication {
+            mail_from: Some(Spf {
+                domain: "example.org".into(),
+                identity: "Joe.Doe@example.org".into(),
+                reason: Some("joe.doe._spf.example.org could not be looked up".into()),
+                steps: vec![
+                    "example.org: exists:%{l-}._spf does not match".into(),
+                    "doe.joe.l.example.org: mx matches".into(),
+                ],
+                ..Spf::default()
+            }),
+            dkim: vec![
+                Dkim { identity: Some("joe.doe@example.org".into()), ..Dkim::default() },
+                Dkim { identity: Some("@example.org".into()), ..Dkim::default() },
+            ],
+            ..Authentication::default()
+        };
+        p.authentication(&mut seen);
+        let text = serde_json::to_string(&seen).unwrap().to_lowercase();
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+        assert!(!words.contains(&"joe") && !words.contains(&"doe"), "{text}");
+        let spf = seen.mail_from.unwrap();
+        assert_eq!(spf.identity, p.address("joe.doe@example.org"));
+        assert_eq!(spf.steps[0], "example.org: exists:%{l-}._spf does not match");
+        assert!(spf.reason.is_some_and(|s| s.ends_with("._spf.example.org could not be looked up")));
+        assert_eq!(seen.dkim[1].identity.as_deref(), Some("@example.org"));
     }
 
     #[test]

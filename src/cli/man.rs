@@ -114,6 +114,11 @@ What happened to the mail of one sender since yesterday:
 What would be said of a file, as if it came from this client:
 .B mailward scan \-\-ip 192.0.2.7 \-\-rcpt alice@example.org message.eml
 .TP
+Would SPF, DKIM and DMARC pass with the records in this file, a line each as
+.IR "NAME TYPE VALUE" ,
+instead of those in the DNS?
+.B mailward scan \-\-ip 192.0.2.7 \-\-helo mx.sender.example \-\-from a@sender.example \-\-dns\-zone zone.txt message.eml
+.TP
 Health, for a monitor:
 .B curl \-\-fail \-\-unix\-socket /run/mailward/admin.sock http://localhost/readyz
 .TP

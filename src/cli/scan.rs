@@ -11,14 +11,31 @@ use anyhow::{Context, anyhow, bail};
 use super::output::{err, json, out};
 use crate::config::Config;
 use crate::daemon;
+use crate::dns::Zone;
 use crate::mail;
-use crate::model::{Message, causes};
+use crate::model::{Message, Skip, causes};
 use crate::pipeline::{Engine, Trial, story};
 use crate::telemetry::{Clock, Metrics};
 
 /// What `mailward scan --help` says at its end.
 const STATUS: &str = "\
-Exit status: 0 when every file was judged, whatever the verdict; 1 when one could not be read; 78 when the \
+SPF and iprev are about the client, so they are looked at with --ip only. Nothing is read from Received or \
+Return-Path fields of the file: say --helo and --from as the sender did. Without --from the null sender is meant, \
+for whom SPF judges the HELO name. Behind one of network.trusted_relays the client is the one that the relay names. \
+DKIM and ARC need the file alone, and DMARC passes with DKIM alone.
+
+The DNS is asked as the daemon asks it ([dns]), unless --dns-zone answers, for a mail of yesterday or a record that \
+is not published yet. A line of that file is NAME TYPE VALUE, with A, AAAA, MX, PTR, TXT or CNAME; NAME FAIL and NAME \
+TIMEOUT are servers that fail; what is not there does not exist:
+
+    sender.example         TXT   v=spf1 mx -all
+    sender.example         MX    10 mx.sender.example
+    mx.sender.example      A     192.0.2.7
+    _dmarc.sender.example  TXT   \"v=DMARC1; p=reject\"
+
+    mailward scan --ip 192.0.2.7 --from a@sender.example --dns-zone zone.txt mail.eml
+
+Exit status: 0 when every file was judged, whatever the verdict; 1 when one, or the zone, could not be read; 78 when the \
 configuration is wrong.";
 
 #[derive(Debug, clap::Args)]
@@ -27,18 +44,21 @@ pub(super) struct Arguments {
     /// Mail to judge, one message a file; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Address of the client that sent it.
+    /// Address of the client that sent it; without it SPF and iprev have nobody to judge.
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
     /// Its HELO name.
     #[arg(long, value_name = "NAME")]
     helo: Option<String>,
-    /// MAIL FROM.
+    /// MAIL FROM; empty is the null sender.
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     from: String,
     /// RCPT TO; repeat for more.
     #[arg(long, value_name = "ADDRESS")]
     rcpt: Vec<String>,
+    /// Answer every DNS question from this file instead of asking servers.
+    #[arg(long, value_name = "ZONE")]
+    dns_zone: Option<PathBuf>,
     /// Print one JSON object a message.
     #[arg(long)]
     json: bool,
@@ -50,7 +70,11 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let limit = config.limits.message.bytes();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
-    let engine = daemon::offline_engine(&config, &metrics, None)?;
+    let zone = arguments.dns_zone.as_deref().map(zone).transpose()?;
+    if zone.is_some() && !config.scanner.auth.enabled {
+        err("mailward: scanner.auth is off, so nothing asks the DNS and --dns-zone changes nothing");
+    }
+    let engine = daemon::offline_engine(&config, &metrics, zone)?;
     let trial = Trial {
         ip: arguments.ip,
         helo: arguments.helo.clone(),
@@ -58,6 +82,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
         rcpt: arguments.rcpt.clone(),
     };
     let mut code = ExitCode::SUCCESS;
+    let mut told_of_client = arguments.json;
     for (position, file) in arguments.files.iter().enumerate() {
         let raw = match read(file, limit) {
             Ok(raw) => raw,
@@ -83,6 +108,12 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
                 out(&format!("{}{}:", if position > 0 { "\n" } else { "" }, file.display()));
             }
             out(story::text(&record).trim_end());
+            let nobody = record.authentication.as_ref().and_then(|seen| seen.no_client);
+            if nobody == Some(Skip::NoClient) && !std::mem::replace(&mut told_of_client, true) {
+                err(
+                    "mailward: no client is given, so SPF and iprev were not looked at; say --ip, --helo and --from",
+                );
+            }
         }
     }
     Ok(code)
@@ -93,6 +124,29 @@ async fn judge(engine: &Engine, trial: &Trial, message: Message) -> anyhow::Resu
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
     // The daemon has the lists; a file is judged without them.
     Ok(trial.judge(engine, id, clock.now(), message, None, None).await)
+}
+
+/// The largest file with answers.
+const MAX_ZONE: u64 = 16 * 1024 * 1024;
+
+/// The answers in a file.
+fn zone(file: &Path) -> anyhow::Result<Zone> {
+    let name = file.display();
+    if std::fs::metadata(file).is_ok_and(|found| found.is_dir()) {
+        bail!("{name} is a directory; --dns-zone takes a file");
+    }
+    let open = std::fs::File::open(file).with_context(|| format!("{name} cannot be opened"))?;
+    let mut raw = Vec::new();
+    open.take(MAX_ZONE + 1).read_to_end(&mut raw).with_context(|| format!("{name} cannot be read"))?;
+    if raw.len() as u64 > MAX_ZONE {
+        bail!("{name} is larger than a zone file may be ({MAX_ZONE} bytes)");
+    }
+    let text = String::from_utf8(raw).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        anyhow!("{name}: line {line}: this is no UTF-8")
+    })?;
+    Zone::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(|error| anyhow!("{name}: {error}"))
 }
 
 /// What speaks against a file being one mail, as ends of a sentence that begins with its name.

@@ -122,6 +122,7 @@ mod tests {
                 domain: "example.org".into(),
                 identity: "a+b@Example.org".into(),
                 reason: Some("mx of example.org matches".into()),
+                ..Spf::default()
             }),
             dkim: vec![Dkim {
                 result: AuthResult::Fail,

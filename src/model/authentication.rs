@@ -118,6 +118,10 @@ pub struct Spf {
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was tried on the way and what came of it, in order, for people: few dozen short lines at most.
+    /// Of a pass only what matched; nothing where the reason says it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
 }
 
 /// One DKIM signature (RFC 6376).
@@ -175,6 +179,9 @@ pub struct Dmarc {
     /// What the domain wants done with mail that fails; `None` where nothing is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<DmarcPolicy>,
+    /// The name of the record that applies, `_dmarc.example.com`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
     /// SPF passed for a domain that is aligned with the author's.
     pub spf_aligned: bool,
     /// A signature passed whose domain is aligned with the author's.
@@ -257,9 +264,10 @@ impl Authentication {
     }
 
     /// The results by method as `spf`, `dkim`, `dmarc`, `arc`, for a quick look: the best signature
-    /// stands for DKIM.
+    /// stands for DKIM. `None` is a method that was not looked at, because there was no client to judge or
+    /// not one author's domain; that there was nothing to verify is [`AuthResult::None`].
     #[must_use]
-    pub fn summary(&self) -> [(&'static str, AuthResult); 4] {
+    pub fn summary(&self) -> [(&'static str, Option<AuthResult>); 4] {
         let rank = |result: &AuthResult| match result {
             AuthResult::Pass => 0,
             AuthResult::Policy => 1,
@@ -270,12 +278,18 @@ impl Authentication {
             AuthResult::None => 6,
         };
         let dkim = self.dkim.iter().map(|d| d.result).min_by_key(rank).unwrap_or_default();
+        let spf = self.mail_from.as_ref().or(self.helo.as_ref()).map(|s| s.result);
         [
-            ("spf", self.mail_from.as_ref().or(self.helo.as_ref()).map(|s| s.result).unwrap_or_default()),
-            ("dkim", dkim),
-            ("dmarc", self.dmarc.as_ref().map(|d| d.result).unwrap_or_default()),
-            ("arc", self.arc.as_ref().map(|a| a.result).unwrap_or_default()),
+            ("spf", spf.or_else(|| self.client.map(|_| AuthResult::None))),
+            ("dkim", Some(dkim)),
+            ("dmarc", self.dmarc.as_ref().filter(|dmarc| !self.is_undecided(dmarc)).map(|d| d.result)),
+            ("arc", Some(self.arc.as_ref().map(|a| a.result).unwrap_or_default())),
         ]
+    }
+
+    /// There is a policy, and without a client nobody can say whether SPF would have passed.
+    fn is_undecided(&self, dmarc: &Dmarc) -> bool {
+        self.no_client.is_some() && dmarc.policy.is_some() && dmarc.result == AuthResult::None
     }
 }
 
@@ -290,9 +304,30 @@ mod tests {
             dkim: vec![dkim(AuthResult::Fail), dkim(AuthResult::Pass), dkim(AuthResult::TempError)],
             ..Authentication::default()
         };
-        let words = seen.summary().map(|(method, result)| format!("{method}={result}"));
-        assert_eq!(words, ["spf=none", "dkim=pass", "dmarc=none", "arc=none"]);
+        let looked_at =
+            |seen: &Authentication| seen.summary().map(|(_, result)| result.map(AuthResult::name));
+        assert_eq!(looked_at(&seen), [None, Some("pass"), None, Some("none")]);
         assert!(!seen.is_aligned());
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_told_as_nothing_to_verify() {
+        let result = |seen: &Authentication, method: &str| {
+            seen.summary().into_iter().find(|(m, _)| *m == method).and_then(|(_, result)| result)
+        };
+        let mut seen = Authentication {
+            client: Some([192, 0, 2, 1].into()),
+            dmarc: Some(Dmarc::default()),
+            ..Authentication::default()
+        };
+        assert_eq!(result(&seen, "spf"), Some(AuthResult::None), "neither HELO nor MAIL FROM has a domain");
+        assert_eq!(result(&seen, "dmarc"), Some(AuthResult::None), "no policy is published");
+        (seen.client, seen.no_client) = (None, Some(Skip::Relay));
+        assert_eq!(result(&seen, "spf"), None);
+        seen.dmarc = Some(Dmarc { policy: Some(DmarcPolicy::Reject), ..Dmarc::default() });
+        assert_eq!(result(&seen, "dmarc"), None);
+        seen.dmarc = Some(Dmarc { result: AuthResult::Pass, ..seen.dmarc.unwrap_or_default() });
+        assert_eq!(result(&seen, "dmarc"), Some(AuthResult::Pass), "a signature is enough");
     }
 
     #[test]

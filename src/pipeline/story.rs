@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::audit::Record;
-use crate::model::{Answer, Recipient, Verdict};
+use crate::model::{Answer, Authentication, Recipient, Verdict};
 use crate::policy::{Story, render};
 
 /// The object that `scan --json`, `explain --json` and `POST /api/v1/scan` give for one message. The
-/// keys up to `attachments` are fixed; more may follow.
+/// keys up to `attachments` are fixed; more may follow. In `auth` the four methods always stand: `null` is
+/// one that was not looked at, `"none"` one that found nothing to verify. `authentication` has all of it, and
+/// is `null` where nobody looked.
 #[must_use]
 pub fn object(record: &Record) -> Value {
     let verdict = record.main_verdict();
@@ -24,7 +26,7 @@ pub fn object(record: &Record) -> Value {
         "reason": verdict.map(|v| v.reason.as_str()),
         "coverage": coverage,
         "findings": record.findings,
-        "auth": record.authentication.as_ref().map(|seen| BTreeMap::from(seen.summary())).unwrap_or_default(),
+        "auth": auth(record.authentication.as_ref()),
         // This version has no scanner for links: nothing is claimed.
         "urls": [],
         "attachments": record.attachments,
@@ -43,6 +45,13 @@ pub fn object(record: &Record) -> Value {
         "plan": record.plan,
         "quarantine": record.quarantine,
     })
+}
+
+fn auth(seen: Option<&Authentication>) -> Value {
+    match seen {
+        Some(seen) => json!(BTreeMap::from(seen.summary())),
+        None => json!({"spf": null, "dkim": null, "dmarc": null, "arc": null}),
+    }
 }
 
 /// The judgement as text for people.
@@ -71,6 +80,8 @@ fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> Stri
         recipients,
         fates: &record.plan.dispositions,
         coverage: &record.coverage,
+        client: record.session.client.addr.ip(),
+        authentication: record.authentication.as_ref(),
         findings: &record.findings,
     })
 }

@@ -1,9 +1,11 @@
 //! A judgement as text for people: `scan`, `explain`, the help desk.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use super::evidence::{Evidence, Points};
-use crate::model::{Coverage, Disposition, Finding, MailId, Recipient, Verdict, text};
+use super::explain_authentication;
+use crate::model::{Authentication, Coverage, Disposition, Finding, MailId, Recipient, Verdict, text};
 
 /// Longest sentence from a scanner that is shown.
 const MAX_TEXT: usize = 200;
@@ -21,17 +23,24 @@ pub struct Story<'a> {
     pub fates: &'a [Disposition],
     /// How each scanner ended.
     pub coverage: &'a Coverage,
+    /// The client that connected, where its address is known.
+    pub client: Option<IpAddr>,
+    /// What was verified of who sent it.
+    pub authentication: Option<&'a Authentication>,
     /// What was found.
     pub findings: &'a [Finding],
 }
 
-/// Lines of plain text, each ended by LF: what was decided and for whom, what was looked at, what
-/// was found, and each rule that was tried, the one that decided marked with `>`.
+/// Lines of plain text, each ended by LF: what was decided and for whom, what was looked at, what was
+/// verified of the sender, what was found, and each rule that was tried, the one that decided marked with `>`.
 #[must_use]
 pub fn render(story: &Story<'_>) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("message   {}", story.id));
     line(&mut out, format_args!("coverage  {}", text::line(&story.coverage.to_string(), 400)));
+    for told in explain_authentication::lines(story) {
+        line(&mut out, format_args!("{told}"));
+    }
     findings(&mut out, story.findings);
     // Recipients who share a verdict share its section.
     let mut told: Vec<&Verdict> = Vec::new();

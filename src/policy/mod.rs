@@ -46,6 +46,7 @@ mod config;
 mod decide;
 mod evidence;
 mod explain;
+mod explain_authentication;
 mod facts;
 mod fields;
 mod plan;

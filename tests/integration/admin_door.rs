@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::common::{judge, mail, stdout, verify};
 use super::mta::samples::eicar;
-use super::mta::{self, Daemon, Site, admin};
+use super::mta::{self, Daemon, Dns, Site, admin};
 
 /// A daemon with both kinds of sockets.
 fn both(more: &str) -> (Daemon, SocketAddr) {
@@ -226,7 +226,8 @@ fn hosts_of_others_and_web_pages_are_refused_over_tcp() {
 
 #[test]
 fn a_scan_by_request_says_what_a_scan_of_the_file_says_and_leaves_nothing() {
-    let (daemon, address) = both("");
+    let dns = Dns::serving("sender.example TXT v=spf1 include:other.example -all").unwrap();
+    let (daemon, address) = both(&dns.section());
     let operator = token(&daemon, "ci", "operator");
     let before = stdout(&daemon, &["audit", "list"]);
     for (name, raw) in [("clean", mail("clean", "text")), ("bad", mail("bad", &eicar()))] {
@@ -266,6 +267,7 @@ fn a_scan_by_request_says_what_a_scan_of_the_file_says_and_leaves_nothing() {
             let head = format!("Authorization: Bearer {operator}\r\nContent-Type: message/rfc822\r\n");
             let told = ask(address, &format!("POST /api/v1/scan{query}"), &head, &raw);
             assert_eq!(told.status, 200, "{}", told.body);
+            assert_eq!(told.json()["auth"]["spf"].is_null(), query.is_empty(), "{}", told.body);
             assert_eq!(same(told.json()), same(by_file), "{name} {query}");
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::*;
 
+mod authentication;
 mod crash;
 mod events;
 mod expire;

@@ -88,6 +88,8 @@ fn every_rule_explains_itself_as_it_did() {
             recipients: &case.envelope.recipients,
             fates: &plan.recipients,
             coverage: &case.coverage,
+            client: case.session.client.addr.ip(),
+            authentication: case.authentication.as_ref(),
             findings: &case.findings,
         });
         let file = folder.join(format!("{rule}.txt"));
@@ -112,6 +114,8 @@ fn recipients_with_different_verdicts_have_their_own_sections() {
         recipients: &case.envelope.recipients,
         fates: &plan.recipients,
         coverage: &case.coverage,
+        client: case.session.client.addr.ip(),
+        authentication: case.authentication.as_ref(),
         findings: &case.findings,
     });
     let short: Vec<_> = text.lines().filter(|l| l.starts_with("verdict") || l.starts_with("for")).collect();

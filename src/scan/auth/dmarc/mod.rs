@@ -33,6 +33,7 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
     };
     let organization = walk.organization();
     let applied = walk.applied(organization);
+    dmarc.record = applied.map(|(name, _)| format!("_dmarc.{name}"));
     let mut uncertain = None;
 
     let relevant = |result: AuthResult| matches!(result, AuthResult::Pass | AuthResult::TempError);
@@ -75,7 +76,15 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
         Some(_) if dmarc.spf_aligned || dmarc.dkim_aligned => (AuthResult::Pass, None),
         Some(_) => match uncertain {
             Some(why) => (AuthResult::TempError, Some(why)),
-            None => (AuthResult::Fail, Some(format!("neither SPF nor a signature passes for {domain}"))),
+            None => {
+                let strict = match (strict_spf, strict_dkim) {
+                    (true, true) => " itself (aspf=s, adkim=s)",
+                    (true, false) => " (aspf=s: SPF for itself)",
+                    (false, true) => " (adkim=s: a signature for itself)",
+                    (false, false) => "",
+                };
+                (AuthResult::Fail, Some(format!("neither SPF nor a signature passes for {domain}{strict}")))
+            }
         },
     };
     dmarc

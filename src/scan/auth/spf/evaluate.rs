@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::macros::{DomainSpec, Letter};
 use super::record::{Directive, Mechanism, Prefixes, Qualifier, Record, is_spf};
+use super::trace::Trace;
 use crate::dns::{DnsError, Inquiry};
 use crate::model::AuthResult;
 use crate::scan::BoxFuture;
@@ -25,6 +26,7 @@ pub(super) struct Query<'a> {
     helo: &'a str,
     lookups: u32,
     void: u32,
+    trace: Trace,
 }
 
 /// Why an evaluation ends without a match.
@@ -43,7 +45,17 @@ impl<'a> Query<'a> {
         domain: &'a str,
         helo: &'a str,
     ) -> Self {
-        Self { inquiry, ip: ip.to_canonical(), local, sender_domain: domain, helo, lookups: 0, void: 0 }
+        let trace = Trace::default();
+        Self {
+            inquiry,
+            ip: ip.to_canonical(),
+            local,
+            sender_domain: domain,
+            helo,
+            lookups: 0,
+            void: 0,
+            trace,
+        }
     }
 
     /// The result for `domain` and what led to it, for people.
@@ -55,6 +67,11 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// What was tried until it came to `result`; see [`crate::model::authentication::Spf::steps`].
+    pub(super) fn steps(self, result: AuthResult) -> Vec<String> {
+        self.trace.steps(result)
+    }
+
     /// One record. On the heap, because records include records.
     fn evaluate<'s>(&'s mut self, domain: &'s str) -> BoxFuture<'s, Outcome<(AuthResult, Option<String>)>> {
         Box::pin(async move {
@@ -62,7 +79,13 @@ impl<'a> Query<'a> {
                 return Ok((AuthResult::None, None));
             };
             for directive in &record.directives {
-                if self.matches(directive, domain).await? {
+                let start = self.trace.len();
+                let matches = self.matches(directive, domain).await;
+                match &matches {
+                    Ok(matches) => self.trace.tried(domain, directive, *matches, start),
+                    Err(_) => self.trace.stopped(domain, &directive.text),
+                }
+                if matches? {
                     let result = match directive.qualifier {
                         Qualifier::Pass => AuthResult::Pass,
                         Qualifier::Fail => AuthResult::Fail,
@@ -78,6 +101,7 @@ impl<'a> Query<'a> {
             };
             self.count_lookup()?;
             let target = self.expand(redirect, domain).await;
+            self.trace.led_to(domain, &target);
             match self.evaluate(&target).await? {
                 // §6.1.
                 (AuthResult::None, _) => {
@@ -114,7 +138,9 @@ impl<'a> Query<'a> {
             Mechanism::Include(spec) => {
                 self.count_lookup()?;
                 let target = self.expand(spec, domain).await;
-                match self.evaluate(&target).await?.0 {
+                let result = self.evaluate(&target).await?.0;
+                self.trace.saw(result.name().to_owned());
+                match result {
                     AuthResult::Pass => Ok(true),
                     // §5.2.
                     AuthResult::None => {
@@ -127,6 +153,7 @@ impl<'a> Query<'a> {
                 self.count_lookup()?;
                 let host = self.target(spec.as_ref(), domain).await;
                 let addresses = self.addresses(&host).await?;
+                self.trace.saw_some(&addresses);
                 Ok(addresses.into_iter().any(|ip| self.ip_in(ip, *prefixes)))
             }
             Mechanism::Mx(spec, prefixes) => {
@@ -138,6 +165,7 @@ impl<'a> Query<'a> {
                 self.count_lookup()?;
                 let target = self.target(spec.as_ref(), domain).await;
                 let names = self.validated().await;
+                self.trace.saw_some(&names);
                 Ok(names.iter().any(|name| is_within(name, &target)))
             }
             Mechanism::Exists(spec) => {
@@ -158,6 +186,7 @@ impl<'a> Query<'a> {
         }
         for host in hosts {
             let addresses = self.addresses(&host).await?;
+            self.trace.saw_some(&addresses);
             if addresses.into_iter().any(|ip| self.ip_in(ip, prefixes)) {
                 return Ok(true);
             }

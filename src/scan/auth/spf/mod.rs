@@ -8,6 +8,7 @@
 mod evaluate;
 mod macros;
 mod record;
+mod trace;
 
 use std::net::IpAddr;
 
@@ -42,6 +43,7 @@ pub(super) async fn mail_from(inquiry: &Inquiry, ip: IpAddr, address: &str, helo
             domain: String::new(),
             identity: text::line(address, MAX_TEXT),
             reason: Some("the address has no domain that could be asked".to_owned()),
+            steps: Vec::new(),
         });
     };
     let local = if local.is_empty() { "postmaster" } else { local };
@@ -56,6 +58,7 @@ async fn check(mut query: Query<'_>, domain: &str, identity: &str) -> Spf {
         domain: domain.to_owned(),
         identity: text::line(identity, MAX_TEXT),
         reason: reason.map(|reason| text::ascii_line(&reason, MAX_TEXT)),
+        steps: query.steps(result),
     }
 }
 

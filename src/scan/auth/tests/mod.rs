@@ -1,3 +1,4 @@
 //! The checks as a whole, and the suites that others keep.
 
+mod findings_table;
 mod spf_suite;
