@@ -20,7 +20,7 @@ const MOST: u64 = (32 << 20) + 1;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Which {
-    /// Mail that is let through; never malware.
+    /// Mail that is let through; never malware. An address or a domain counts where SPF or DKIM proves it.
     #[command(subcommand)]
     Allow(Command),
     /// Mail that is refused.

@@ -28,7 +28,6 @@ pub use secret::{Secret, SecretError};
 pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
 
 mod check;
-mod cidr;
 mod document;
 mod feed;
 mod machine;

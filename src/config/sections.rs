@@ -3,9 +3,9 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::cidr;
 use crate::model::{AuthservId, ByteSize, Span};
 use crate::net::address::{DnsServer, Listen, Server};
+use crate::net::cidr;
 
 /// `[network]`: whose mail is whose.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -179,8 +179,9 @@ impl Lists {
             (None, _) => {
                 let wider = index.wider(entry, now).filter(|(found, _)| *found == other);
                 if let Some((_, item)) = wider {
+                    let proven = if needs_proof(list, entry) { ", for mail that SPF or DKIM proves" } else { "" };
                     notes.push(format!(
-                        "{} is on the {other} list; {entry} is now an exception from it",
+                        "{} is on the {other} list; {entry} is now an exception from it{proven}",
                         item.kept().entry
                     ));
                 }
@@ -193,4 +194,9 @@ impl Lists {
         }
         notes
     }
+}
+
+/// Whether anybody could write what this entry allows.
+const fn needs_proof(list: List, entry: &Entry) -> bool {
+    matches!((list, entry), (List::Allow, Entry::Address(_) | Entry::Domain(_)))
 }

@@ -217,6 +217,18 @@ fn taken_at<K: Eq + std::hash::Hash>(
 }
 
 impl Index {
+    /// The entry of the block list from which `allow` is the exception. Wider ones of the allow list between
+    /// them would have to be proven in the same way.
+    pub(super) fn excepted_by(&self, allow: &Item, now: Timestamp) -> Option<&Arc<Item>> {
+        let mut entry = &allow.kept().entry;
+        loop {
+            match self.wider(entry, now)? {
+                (List::Block, item) => return Some(item),
+                (List::Allow, item) => entry = &item.kept().entry,
+            }
+        }
+    }
+
     /// The entry that decides about what `entry` matches, where `entry` itself is on no list.
     pub(super) fn wider(&self, entry: &Entry, now: Timestamp) -> Option<(List, &Arc<Item>)> {
         let above = |domain: &str| domain.split_once('.').and_then(|(_, rest)| self.domain(rest, now));

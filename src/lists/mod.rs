@@ -13,19 +13,26 @@
 //! daemon is killed in it. Hit counts are written once a minute and at the stop; a crash loses that minute.
 //! Nothing here writes the audit: each change returns what happened, and its caller tells it.
 //!
-//! **From only blocks.** Anybody can write that field, so an entry of the allow list that matches there is no
-//! hit; it is an exception from a wider block all the same. Where several addresses stand there, the first
-//! that is blocked counts.
+//! **An allow is a claim.** Anybody can write any sender and any From. So a hit on the allow list by one of
+//! them says for which domain it has to be proven ([`ListHit::domain`]), and where it is the exception from a
+//! wider block, that block stands beside it ([`ListHit::excepted`]): who judges the message knows what SPF and
+//! DKIM say, and lets the block count where they do not prove the claim. At RCPT nothing can be proven yet, so
+//! a claimed exception is not refused there, but at the end of the message. A client's address needs no proof.
+//!
+//! **From** is read in two ways. What some mail program may show as an author ([`Asked::from`]) blocks, and the
+//! first that is blocked counts. Only who is the author without doubt ([`Asked::authors`]) can be allowed, or
+//! excepted from a block, and where there are several each must be.
 //!
 //! **Failures.** [`ListsError`] for what the disk did not take; the lists in memory are then as before. A
 //! damaged record is left out, named in the log at start and in `/readyz`, and goes when its entry is put on
 //! the list anew or removed. An entry that cannot be read is an [`EntryError`] with what to write instead.
 //!
 //! Where to find what: settings [`config`], what people write [`entry`], what is known of an entry `listed`,
-//! look-up `index`, the disk `kept`, adding, removing and expiry `change`, files `exchange` and `import`,
+//! look-up `index`, what of a message meets which entry `claims`, the disk `kept`, adding, removing and expiry `change`, files `exchange` and `import`,
 //! reading `query`.
 
 mod change;
+mod claims;
 pub mod config;
 pub mod entry;
 mod exchange;
@@ -43,7 +50,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::model::{List, ListHit, ListHits, Matched};
+use crate::model::{List, ListHits, Matched};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Clock, Metrics};
 use index::Index;
@@ -58,9 +65,6 @@ pub use import::{Imported, Mode};
 pub use listed::{Listed, MAX_COMMENT, comment, expiry};
 pub use query::{Found, Listing, Query};
 
-/// Addresses of From that are looked at. An honest message has one; whoever writes more than these has
-/// nothing else on his mind.
-const MAX_FROM: usize = 256;
 /// The most entries of one list: they take about half a gigabyte.
 const MAX_ENTRIES: usize = 1_000_000;
 
@@ -88,8 +92,10 @@ pub struct Asked<'a> {
     pub client: Option<IpAddr>,
     /// The reverse-path without angle brackets.
     pub sender: Option<&'a str>,
-    /// The addresses of the From field.
+    /// Every address that some mail program may show as the author's.
     pub from: &'a [String],
+    /// The authors, where the From field can be read without doubt; else empty.
+    pub authors: &'a [String],
 }
 
 /// Both lists.
@@ -147,38 +153,18 @@ impl Lists {
         Ok((Arc::new(lists), notes))
     }
 
-    /// The entries that decide about what is asked: of client, sender and From at most one each. Does not
-    /// count them.
+    /// The entries that decide about what is asked: of client, sender and From at most one each, and beside
+    /// an exception on the allow list the block that it is one from. Does not count them.
     #[must_use]
     pub fn hits(&self, asked: &Asked<'_>) -> ListHits {
-        let now = self.clock.now();
-        let index = self.index();
-        let mut hits = Vec::new();
-        let mut note = |on: Matched, found: Option<(List, &Arc<Item>)>| {
-            let Some((list, item)) = found else { return false };
-            if on == Matched::From && list == List::Allow {
-                return false;
-            }
-            let Listed { entry, comment, .. } = item.kept();
-            let comment = comment.as_deref().map(str::to_owned);
-            hits.push(ListHit { list, on, entry: entry.to_string(), comment });
-            true
-        };
-        if let Some(ip) = asked.client {
-            note(Matched::Client, index.client(ip, now));
-        }
-        if let Some(sender) = asked.sender {
-            note(Matched::Sender, index.address(sender, now));
-        }
-        let mut from = asked.from.iter().take(MAX_FROM);
-        from.any(|address| note(Matched::From, index.address(address, now)));
-        ListHits(hits)
+        claims::hits(&self.index(), asked, self.clock.now())
     }
 
-    /// Counts the hits of one message, or of one refused transaction.
+    /// Counts the hits of one message, or of one refused transaction. A block that has an exception is not
+    /// counted beside it.
     pub fn count(&self, hits: &ListHits) {
         let now = self.clock.now();
-        for hit in &hits.0 {
+        for hit in hits.0.iter().filter(|hit| !hit.excepted) {
             let on = match hit.on {
                 Matched::Client => "client",
                 Matched::Sender => "sender",

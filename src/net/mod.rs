@@ -9,6 +9,7 @@
 
 pub mod address;
 mod breaker;
+pub mod cidr;
 mod connect;
 mod gate;
 pub mod smtp;

@@ -158,9 +158,11 @@ impl Process {
         let asked = Asked {
             client: session.client.addr.ip(),
             sender: Some(envelope.reverse_path.address()),
-            from: &[],
+            ..Asked::default()
         };
         let hits = shared.lists.hits(&asked);
+        // Who claims to be an exception from a block is not refused here: only the end of the message shows
+        // whether SPF or DKIM proves it, and the block counts there where they do not.
         let hit = hits.block()?.clone();
         shared.metrics.early_refusals.with_label_values(&[command]).inc();
         if let Some(earlier) = earlier.filter(|earlier| earlier.id.is_some()) {

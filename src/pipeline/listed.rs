@@ -3,6 +3,7 @@
 use crate::lists::{Asked, Lists};
 use crate::mail::header::{addresses, decode_words};
 use crate::model::{Envelope, ListHits, Message, Session};
+use crate::scan::auth::author;
 
 /// Bytes of all From fields that are held against the lists.
 const MAX_BYTES: usize = 256 * 1024;
@@ -13,11 +14,12 @@ const MAX_ADDRESSES: usize = 256;
 pub(super) fn hits(lists: &Lists, session: &Session, envelope: &Envelope, message: &Message) -> ListHits {
     let from = from_addresses(message);
     let sender = Some(envelope.reverse_path.address());
-    lists.hits(&Asked { client: session.client.addr.ip(), sender, from: &from })
+    let authors = author::addresses(message);
+    lists.hits(&Asked { client: session.client.addr.ip(), sender, from: &from, authors: &authors })
 }
 
 /// Every address that some mail program may show as the author's: those that the grammar gives, and
-/// whatever looks like one. From only ever blocks, so asking for too much costs nothing.
+/// whatever looks like one. What is read so only ever blocks, so asking for too much costs nothing.
 fn from_addresses(message: &Message) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut left = MAX_BYTES;

@@ -126,7 +126,7 @@ impl Process {
     async fn judge(&self, looked: &Arc<Looked>) -> Judged {
         let judged = self.engine.judge(looked, 0);
         // Only what failed is counted: a rate limit is meant to be tried again.
-        let failed = |v: &Verdict| v.disposition == Disposition::Tempfail && v.rule == name::INCOMPLETE;
+        let failed = |v: &Verdict| v.disposition == Disposition::Tempfail && name::is_for_a_failure(&v.rule);
         let put_off = judged.verdicts.iter().any(failed);
         if !put_off || looked.fault.is_some() {
             return judged;

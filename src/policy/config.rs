@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dmarc::{Dmarc, DmarcWorth};
 use super::evidence::Points;
 use crate::model::{AdvisedAction, Disposition, Scanner};
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub score: Thresholds,
     /// What happens to mail for a finding alone, whatever the score.
     pub disposition: Dispositions,
+    /// What it is worth that mail fails DMARC.
+    pub dmarc: Dmarc,
     /// What rspamd's word is worth, where it is asked.
     pub rspamd: Rspamd,
 }
@@ -109,6 +112,7 @@ pub struct Policy {
     pub(super) quarantine: Points,
     pub(super) reject: Points,
     pub(super) disposition: Dispositions,
+    pub(super) dmarc: Dmarc,
     pub(super) rspamd: Rspamd,
     pub(super) on_skipped: Worth,
     pub(super) repeat_limit: u32,
@@ -161,6 +165,30 @@ pub enum PolicyError {
          where it can still be released"
     )]
     SuspiciousDiscarded,
+    /// The stronger wish of a domain is worth less than the weaker.
+    #[error(
+        "dmarc.reject = \"{}\" is milder than dmarc.quarantine = \"{}\", so that who asks for more gets less; \
+         make the first stricter or the second milder",
+        reject.name(), quarantine.name()
+    )]
+    DmarcOrder {
+        /// `dmarc.reject`.
+        reject: DmarcWorth,
+        /// `dmarc.quarantine`.
+        quarantine: DmarcWorth,
+    },
+    /// No domain; as it was given, cut.
+    #[error(
+        "dmarc.lists: {0:?} is no domain; write the domain with which a mailing list signs or sends, as in \
+         \"lists.example.org\" – clients go into dmarc.forwarders"
+    )]
+    DmarcList(String),
+    /// A top-level domain; as it was given, cut.
+    #[error(
+        "dmarc.lists: {0:?} is a whole top-level domain, in which anybody can have a name; write the domain with \
+         which a mailing list signs or sends"
+    )]
+    DmarcListTop(String),
     /// No attempt has the number 0.
     #[error("repeat_limit = 0 is no attempt; 1 holds mail at its first failure, 3 is usual")]
     RepeatLimit,
@@ -188,6 +216,8 @@ impl PolicyError {
             Self::Tempfail(key) => format!("disposition.{key}"),
             Self::MalwareAccepted => "disposition.malware".to_owned(),
             Self::SuspiciousDiscarded => "disposition.suspicious".to_owned(),
+            Self::DmarcOrder { .. } => "dmarc.reject".to_owned(),
+            Self::DmarcList(_) | Self::DmarcListTop(_) => "dmarc.lists".to_owned(),
             Self::RepeatLimit => "repeat_limit".to_owned(),
             Self::Text { key, .. } => (*key).to_owned(),
         }
@@ -220,6 +250,7 @@ impl Policy {
         let mut errors = Vec::new();
         check_scores(config.score, &mut errors);
         check_dispositions(config.disposition, &mut errors);
+        config.dmarc.check(&mut errors);
         if config.repeat_limit == 0 {
             errors.push(PolicyError::RepeatLimit);
         }
@@ -234,6 +265,7 @@ impl Policy {
             quarantine: Points::of(config.score.quarantine),
             reject: Points::of(config.score.reject),
             disposition: config.disposition,
+            dmarc: config.dmarc.ready(),
             rspamd: config.rspamd,
             on_skipped: config.on_skipped,
             repeat_limit: config.repeat_limit,
@@ -333,6 +365,7 @@ impl Default for Config {
             on_skipped: Worth::Ignore,
             score: Thresholds::default(),
             disposition: Dispositions::default(),
+            dmarc: Dmarc::default(),
             rspamd: Rspamd::default(),
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::evidence::Evidence;
+use super::listed::blocked;
 use super::rules::{Effect, RULES, Sight, Standing, View, Wish};
 use super::{Facts, Policy};
-use crate::model::{Category, Direction, Disposition, Explanation, ListHits, Step, Verdict, text};
+use crate::model::{Category, Direction, Disposition, Explanation, Step, Verdict, text};
 
 /// Longest reason: it goes into a header and into every row of a list.
 const MAX_REASON: usize = 200;
@@ -15,9 +16,10 @@ const MAX_REASON: usize = 200;
 #[must_use]
 pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Vec<Verdict> {
     let is_exempt = |position: usize| facts.exempt.get(position).copied().unwrap_or_default();
+    let is_blocked = facts.exempt.contains(&true) && blocked(facts).is_some();
     let (mut usual, mut exempt) = (None, None);
     let one = |position| {
-        let is_exempt = is_exempt(position) && facts.lists.and_then(ListHits::block).is_some();
+        let is_exempt = is_exempt(position) && is_blocked;
         let verdict = if is_exempt { &mut exempt } else { &mut usual };
         verdict.get_or_insert_with(|| judge_for(policy, facts, is_exempt)).clone()
     };

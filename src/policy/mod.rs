@@ -20,15 +20,16 @@
 //! | `not-collected` | the message was too large, or there was no memory | reject, tempfail |
 //! | `malware` | malware of severity critical | `disposition.malware` |
 //! | `spam-reject` | score ≥ `score.reject` (inbound) | reject |
-//! | `block-list` | an entry of the block list (inbound) | `disposition.blocked` |
+//! | `block-list` | an entry of the block list (inbound) | `disposition.blocked`; tempfail where an exception cannot be verified now |
 //! | `malware-suspected` | malware of severity high | `disposition.malware`, at most quarantine |
 //! | `phish` | phish of severity high (inbound) | `disposition.phish` |
+//! | `dmarc` | mail that fails DMARC where the domain asks for reject or quarantine (inbound) | what `[policy.dmarc]` says of it |
 //! | `spam-quarantine` | score ≥ `score.quarantine` (inbound) | quarantine |
 //! | `incomplete` | a scanner failed or ran out of time | its `on_failure`, or `on_skipped` |
 //! | `rspamd` | what rspamd would do | what `[policy.rspamd]` says of it |
 //! | `spam-tag` | score ≥ `score.tag` (inbound) | tag |
 //! | `suspicious` | anything of severity medium (inbound) | `disposition.suspicious` |
-//! | `allow-list` | an entry of the allow list (inbound) | accept instead, whatever the score |
+//! | `allow-list` | a client on the allow list, or a sender or author that SPF or DKIM proves (inbound) | accept instead, whatever the score |
 //! | `repeat` | put off by `incomplete` for the `repeat_limit`-th time | quarantine instead, with an alarm |
 //! | `outbound` | mail going out that would get a mark | accept instead |
 //! | `local-submission` | mail from sendmail(1) that would be refused | quarantine instead |
@@ -44,11 +45,13 @@
 
 mod config;
 mod decide;
+mod dmarc;
 mod evidence;
 mod explain;
 mod explain_authentication;
 mod facts;
 mod fields;
+mod listed;
 mod plan;
 mod reply;
 mod rules;
@@ -59,6 +62,7 @@ mod tests;
 
 pub use config::{Config, Dispositions, Policy, PolicyError, Rspamd, Thresholds, Worth};
 pub use decide::{decide, judge};
+pub use dmarc::{Dmarc, DmarcWorth};
 pub use explain::{Story, render};
 pub use facts::{Facts, Fault};
 pub use plan::plan;

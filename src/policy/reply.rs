@@ -73,6 +73,9 @@ fn refusal(facts: &Facts<'_>, verdict: &Verdict) -> String {
         Category::Suspicious | Category::Clean if verdict.rule == name::BLOCK_LIST => {
             "refused because its sender is blocked here".to_owned()
         }
+        Category::Suspicious | Category::Clean if verdict.rule == name::DMARC => {
+            "refused because it fails DMARC, as its author's domain asks for".to_owned()
+        }
         Category::Suspicious | Category::Clean => "refused by policy".to_owned(),
     }
 }

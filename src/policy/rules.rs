@@ -1,10 +1,9 @@
 //! The shipped rules, in their order. Each looks and says what it saw and what it asks for.
 
 use super::evidence::{Evidence, Points, describe, symbol};
-use super::{Facts, Fault, Policy, Worth};
-use crate::model::{
-    Category, Direction, Disposition, Finding, List, ListHit, Outcome, Scanner, Severity, Skip, Span, text,
-};
+use super::listed::{allow_list, block_list};
+use super::{Facts, Fault, Policy, Worth, dmarc};
+use crate::model::{Category, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text};
 
 /// The names of the rules as verdicts, records and metrics carry them.
 pub mod name {
@@ -20,6 +19,8 @@ pub mod name {
     pub const MALWARE_SUSPECTED: &str = "malware-suspected";
     /// Strong evidence of fraud.
     pub const PHISH: &str = "phish";
+    /// The author's domain asks for something to be done with mail that fails DMARC.
+    pub const DMARC: &str = "dmarc";
     /// The score holds.
     pub const SPAM_QUARANTINE: &str = "spam-quarantine";
     /// Something was not looked at.
@@ -42,6 +43,13 @@ pub mod name {
     pub const RELEASED: &str = "released";
     /// Nothing speaks against it.
     pub const ACCEPT: &str = "accept";
+
+    /// Whether `rule`, where it puts mail off, does so because something failed: that is not to go on for
+    /// days.
+    #[must_use]
+    pub fn is_for_a_failure(rule: &str) -> bool {
+        matches!(rule, INCOMPLETE | BLOCK_LIST)
+    }
 }
 
 /// One rule of the table.
@@ -111,13 +119,14 @@ const fn firm(name: &'static str, look: fn(&View<'_>, &Standing) -> Sight) -> Ru
 }
 
 /// The shipped rules in the order in which they are tried.
-pub static RULES: [Rule; 17] = [
+pub static RULES: [Rule; 18] = [
     firm(name::NOT_COLLECTED, not_collected),
     firm(name::MALWARE, malware),
     rule(name::BLOCK_LIST, true, block_list),
     rule(name::SPAM_REJECT, true, |v, _| by_score(v, "reject", v.policy.reject, Disposition::Reject)),
     firm(name::MALWARE_SUSPECTED, malware_suspected),
     rule(name::PHISH, true, phish),
+    rule(name::DMARC, true, dmarc::look),
     rule(name::SPAM_QUARANTINE, true, |v, _| {
         by_score(v, "quarantine", v.policy.quarantine, Disposition::Quarantine)
     }),
@@ -134,11 +143,11 @@ pub static RULES: [Rule; 17] = [
 ];
 
 impl Sight {
-    fn nothing(saw: impl Into<String>) -> Self {
+    pub(super) fn nothing(saw: impl Into<String>) -> Self {
         Self { saw: saw.into(), effect: Effect::Nothing }
     }
 
-    fn wants(saw: String, disposition: Disposition, category: Category, reason: String) -> Self {
+    pub(super) fn wants(saw: String, disposition: Disposition, category: Category, reason: String) -> Self {
         Self { saw, effect: Effect::Wants(Wish { disposition, category, reason }) }
     }
 }
@@ -158,27 +167,6 @@ fn not_collected(view: &View<'_>, _: &Standing) -> Sight {
 
 fn malware(view: &View<'_>, _: &Standing) -> Sight {
     by_category(view, Category::Malware, Severity::Critical, malware_disposition(view))
-}
-
-fn block_list(view: &View<'_>, _: &Standing) -> Sight {
-    let Some(lists) = view.facts.lists else { return Sight::nothing("the lists were not looked at") };
-    let Some(hit) = lists.block() else {
-        return Sight::nothing("nothing about it is on the block list");
-    };
-    let saw = listed(hit);
-    if view.exempt {
-        return Sight::nothing(format!("{saw}; this recipient takes such mail (lists.exempt_recipients)"));
-    }
-    let reason = format!("blocked: {}", text::line(&hit.to_string(), 120));
-    Sight::wants(saw, view.policy.disposition.blocked, Category::Suspicious, reason)
-}
-
-fn listed(hit: &ListHit) -> String {
-    let hit_text = text::line(&hit.to_string(), 200);
-    match &hit.comment {
-        Some(comment) => format!("{hit_text} ({})", text::line(comment, 100)),
-        None => hit_text,
-    }
 }
 
 fn malware_suspected(view: &View<'_>, _: &Standing) -> Sight {
@@ -313,24 +301,6 @@ fn rspamd(view: &View<'_>, _: &Standing) -> Sight {
     Sight::wants(saw, wanted, category, format!("rspamd: {action}, score {score}"))
 }
 
-fn allow_list(view: &View<'_>, standing: &Standing) -> Sight {
-    let Some(lists) = view.facts.lists else { return Sight::nothing("the lists were not looked at") };
-    let Some(hit) = lists.allow() else {
-        let saw = match lists.0.iter().any(|hit| hit.list == List::Allow) {
-            true => "a block outweighs what is on the allow list",
-            false => "nothing about it is on the allow list",
-        };
-        return Sight::nothing(saw);
-    };
-    let saw = match standing.firm.as_ref().and_then(|(index, _)| RULES.get(*index)) {
-        Some(firm) => format!("{}; that does not outweigh {}", listed(hit), firm.name),
-        None => listed(hit),
-    };
-    let reason = format!("allowed: {}", text::line(&hit.to_string(), 120));
-    let accept = Wish { disposition: Disposition::Accept, category: Category::Clean, reason };
-    Sight { saw, effect: Effect::Outweighs(accept) }
-}
-
 fn released(view: &View<'_>, _: &Standing) -> Sight {
     let Some(id) = view.facts.released else { return Sight::nothing("it does not come from quarantine") };
     let saw = format!("a copy released from quarantine, entry {id}");
@@ -343,7 +313,7 @@ fn repeat(view: &View<'_>, standing: &Standing) -> Sight {
     let put_off = standing.wish.as_ref().filter(|(_, w)| w.disposition == Disposition::Tempfail);
     let Some((index, wish)) = put_off else { return Sight::nothing("nothing asks to put it off") };
     // A rate limit or greylisting is meant to be tried again; only what failed is not to fail for days.
-    if RULES.get(*index).is_none_or(|rule| rule.name != name::INCOMPLETE) {
+    if RULES.get(*index).is_none_or(|rule| !name::is_for_a_failure(rule.name)) {
         return Sight::nothing("it is put off, but nothing failed");
     }
     if view.facts.fault.is_some() {

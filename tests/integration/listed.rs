@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::common::{mail, stdout, verify};
 use super::milter_client::{MilterClient, Peer};
-use super::mta::{self, Daemon, Options, PATIENCE, Postfix, Smtp, wait_until};
+use super::mta::{self, Daemon, Dns, Options, PATIENCE, Postfix, Smtp, wait_until};
 
 const ALICE: &str = "<alice@example.org>";
 
@@ -296,7 +296,7 @@ fn a_list_is_kept_from_the_command_line_and_every_change_is_on_record() {
     assert_eq!((code, out.as_str()), (0, "a@xn--bcher-kva.example is on the allow list now\n"));
     assert_eq!(
         err,
-        "note: xn--bcher-kva.example is on the block list; a@xn--bcher-kva.example is now an exception from it\n"
+        "note: xn--bcher-kva.example is on the block list; a@xn--bcher-kva.example is now an exception from it, for mail that SPF or DKIM proves\n"
     );
     let (_, _, err) = told(&["list", "allow", "add", "bücher.example"]);
     assert!(err.contains("is on the block list too, and of two the same the block wins"), "{err}");
@@ -435,4 +435,96 @@ fn nothing_that_waits_to_be_recorded_is_lost_at_a_stop() {
     assert_eq!(records(&daemon), 200);
     let shown = stdout(&daemon, &["list", "block", "show", "bad.example"]);
     assert!(shown.contains("hits      200, last "), "{shown}");
+}
+
+const ZONE: &str = "
+    good.example           TXT v=spf1 ip4:192.0.2.1 -all
+    _dmarc.good.example    TXT v=DMARC1; p=reject
+    half.example           TXT v=spf1 ip4:192.0.2.1 -all
+    down.example           FAIL
+";
+
+/// A daemon that verifies, asking a DNS of its own.
+fn verifying(more: &str) -> (Daemon, Dns) {
+    let dns = Dns::serving(ZONE).unwrap();
+    let config = format!("[dns]\nservers = [\"{}\"]\ntimeout = \"1s\"\nattempts = 1\n{more}", dns.address());
+    (Daemon::start(&config).unwrap(), dns)
+}
+
+/// Sends a message that scores enough to be refused; the answer and what is said of it.
+fn sent(daemon: &Daemon, ip: &str, sender: &str, author: &str, body: &str) -> (String, String) {
+    let mut client = MilterClient::connect(&daemon.site().milter_socket(), &from(ip));
+    assert_eq!(client.envelope(sender, &[ALICE.to_owned()]), ["continue", "continue"], "{sender} at RCPT");
+    let raw = format!("From: {author}\r\nTo: alice@example.org\r\nSubject: hello\r\n\r\n{body}\r\n");
+    let answer = client.message(raw.as_bytes()).word;
+    client.quit();
+    // By its sender: the record of a refusal just before may be written after this one's.
+    let sender = sender.trim_matches(['<', '>']);
+    let newest = stdout(daemon, &["audit", "list", "--limit", "1", "--sender", sender]);
+    let id = newest.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    (answer, stdout(daemon, &["explain", &id]))
+}
+
+#[test]
+fn an_allowed_address_counts_where_it_is_proven_and_never_lets_malware_through() {
+    let (daemon, _dns) = verifying("");
+    stdout(&daemon, &["list", "allow", "add", "a@good.example"]);
+    let gtube = mta::samples::gtube();
+    let (home, elsewhere) = ("192.0.2.1", "198.51.100.7");
+    let by = |ip: &str, sender: &str, author: &str, body: &str| sent(&daemon, ip, sender, author, body);
+    let has = |told: &(String, String), answer: &str, line: &str| {
+        assert!(told.0.starts_with(answer), "{told:?}");
+        assert!(told.1.lines().any(|l| l.contains(line)), "{line:?} is not in\n{}", told.1);
+    };
+    let proven =
+        "> allow-list         accept      sender a@good.example on the allow list, proven: SPF passes for";
+    has(&by(home, "<a@good.example>", "a@good.example", &gtube), "accept", proven);
+    let forged = "sender a@good.example on the allow list does not count: neither SPF nor a signature passes";
+    has(&by(elsewhere, "<a@good.example>", "x@other.example", &gtube), "550 ", forged);
+    // By From, where his domain passes in alignment; sent with another address of the same domain.
+    let author = "From a@good.example on the allow list, proven: what passes is aligned with good.example";
+    has(&by(home, "<bounce@good.example>", "Anna <a@good.example>", &gtube), "accept", author);
+    let forged = "From a@good.example on the allow list does not count: neither SPF nor a signature passes";
+    has(&by(elsewhere, "<x@other.example>", "Anna <a@good.example>", &gtube), "550 ", forged);
+    let other = by(home, "<bounce@good.example>", "\"a@good.example\" <b@good.example>", &gtube);
+    has(&other, "550 ", "nothing about it is on the allow list");
+    let eicar = mta::samples::eicar();
+    has(&by(home, "<a@good.example>", "a@good.example", &eicar), "550 ", "that does not outweigh malware");
+    verify(&daemon);
+}
+
+#[test]
+fn a_forged_exception_is_refused_at_the_end_of_the_message() {
+    let (daemon, _dns) = verifying("");
+    block(&daemon, &["half.example", "down.example"]);
+    stdout(&daemon, &["list", "allow", "add", "alice@half.example", "alice@down.example"]);
+    let stranger = from("198.51.100.7");
+    assert!(envelope(&daemon, &stranger, "<bob@half.example>", &[ALICE])[1].starts_with("550 "));
+    let plain = |ip: &str, sender: &str| sent(&daemon, ip, sender, "x@other.example", "text");
+    let (answer, told) = plain("192.0.2.1", "<alice@half.example>");
+    assert!(answer == "accept" && told.contains("by rule allow-list"), "{answer} {told}");
+    let (answer, told) = plain("198.51.100.7", "<alice@half.example>");
+    assert!(answer.starts_with("550 5.7.1 refused because its sender is blocked here"), "{answer}");
+    assert!(
+        told.contains("sender half.example on the block list, with an exception; sender alice@half"),
+        "{told}"
+    );
+    let (answer, told) = plain("198.51.100.7", "<alice@down.example>");
+    assert!(answer.starts_with("451 "), "{answer}");
+    assert!(told.contains("the DNS did not say now whether SPF or a signature passes for"), "{told}");
+    verify(&daemon);
+}
+
+#[test]
+fn where_nobody_verifies_a_client_can_be_allowed_and_an_address_cannot() {
+    let daemon = Daemon::start("").unwrap();
+    stdout(&daemon, &["list", "allow", "add", "a@good.example", "192.0.2.1"]);
+    let gtube = mta::samples::gtube();
+    let (answer, told) = sent(&daemon, "198.51.100.7", "<a@good.example>", "a@good.example", &gtube);
+    assert!(answer.starts_with("550 "), "{answer}");
+    let what_to_do = "sender a@good.example on the allow list does not count: nobody verified who sent it: \
+                      [scanner.auth] is off; turn it on, or allow the address of the client instead";
+    assert!(told.contains(what_to_do), "{told}");
+    let (answer, told) = sent(&daemon, "192.0.2.1", "<x@other.example>", "x@other.example", &gtube);
+    assert!(answer == "accept" && told.contains("client 192.0.2.1 on the allow list"), "{answer} {told}");
 }

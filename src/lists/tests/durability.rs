@@ -66,6 +66,7 @@ fn hits_are_counted_once_a_message_and_written_down() {
         client: Some("192.0.2.1".parse().unwrap()),
         sender: Some("a@example.org"),
         from: &["b@example.org".to_owned()],
+        ..Asked::default()
     };
     let hits = rig.lists.hits(&asked);
     assert_eq!(hits.0.len(), 3);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{ListHit, Timestamp};
 
 /// 2026-11-20.
 const TODAY: Timestamp = Timestamp::from_millis(1_795_132_800_000);
@@ -67,8 +67,23 @@ impl Rig {
     fn hits(&self, client: Option<&str>, sender: &str, from: &[&str]) -> Vec<String> {
         let from: Vec<String> = from.iter().map(|f| (*f).to_owned()).collect();
         let client = client.map(|ip| ip.parse().unwrap());
-        let hits = self.lists.hits(&Asked { client, sender: Some(sender), from: &from });
-        hits.0.iter().map(|hit| format!("{} {} {}", hit.on.name(), hit.list, hit.entry)).collect()
+        let hits = self.lists.hits(&Asked { client, sender: Some(sender), from: &from, authors: &[] });
+        let excepted = |hit: &ListHit| if hit.excepted { ", excepted" } else { "" };
+        let told = |hit: &ListHit| format!("{} {} {}{}", hit.on.name(), hit.list, hit.entry, excepted(hit));
+        hits.0.iter().map(told).collect()
+    }
+
+    /// The hits of From, with the domain that has to be proven.
+    fn claims(&self, from: &[&str], authors: &[&str]) -> Vec<String> {
+        let owned = |list: &[&str]| list.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+        let hits =
+            self.lists.hits(&Asked { from: &owned(from), authors: &owned(authors), ..Asked::default() });
+        let excepted = |hit: &ListHit| if hit.excepted { ", excepted" } else { "" };
+        let told = |hit: &ListHit| {
+            let domain = hit.domain.as_deref().unwrap_or_default();
+            format!("{} {} {} for {domain}{}", hit.on.name(), hit.list, hit.entry, excepted(hit))
+        };
+        hits.0.iter().map(told).collect()
     }
 
     fn all(&self, list: List) -> Vec<Listed> {

@@ -54,7 +54,11 @@ fn cases() -> Vec<(&'static str, Case)> {
             name::RSPAMD,
             Case { advice: Some(advice(AdvisedAction::SoftReject)), failures: 7, ..Case::default() },
         ),
-        (name::ALLOW_LIST, Case { lists: ListHits(vec![allow()]), ..Case::found(vec![spam(16.0)]) }),
+        (name::ALLOW_LIST, {
+            let authentication = Some(spf_passes());
+            Case { lists: ListHits(vec![allow()]), authentication, ..Case::found(vec![spam(16.0)]) }
+        }),
+        (name::DMARC, Case { authentication: Some(dmarc::fails()), ..Case::default() }),
         (
             name::RELEASED,
             Case { released: Some(MailId::from_parts(1_795_210_000_000, 9)), ..Case::found(vec![]) },

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Facts, Fault, Policy, Worth};
+use crate::model::authentication::Spf;
 use crate::model::{
-    Advice, AdvisedAction, Authentication, Category, Coverage, Direction, Envelope, Finding, List, ListHit,
-    ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session, Severity,
-    Skip, Verdict,
+    Advice, AdvisedAction, AuthResult, Authentication, Category, Coverage, Direction, Envelope, Finding,
+    List, ListHit, ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session,
+    Severity, Skip, Verdict,
 };
 
+mod dmarc;
 mod golden;
+mod listed;
 mod neighbours;
 mod planning;
 mod properties;
@@ -149,11 +152,21 @@ fn allow() -> ListHit {
         on: Matched::Sender,
         entry: "example.net".to_owned(),
         comment: Some("a partner".to_owned()),
+        domain: Some("example.net".to_owned()),
+        excepted: false,
     }
 }
 
+/// SPF passes for the sender of [`envelope`], and nothing else is known.
+fn spf_passes() -> Authentication {
+    let domain = "example.net".to_owned();
+    let spf = Spf { result: AuthResult::Pass, domain, ..Spf::default() };
+    Authentication { mail_from: Some(spf), client: Some([192, 0, 2, 1].into()), ..Authentication::default() }
+}
+
 fn block() -> ListHit {
-    ListHit { list: List::Block, on: Matched::Client, entry: "192.0.2.0/24".to_owned(), comment: None }
+    let entry = "192.0.2.0/24".to_owned();
+    ListHit { list: List::Block, on: Matched::Client, entry, comment: None, domain: None, excepted: false }
 }
 
 fn advice(action: AdvisedAction) -> Advice {

@@ -87,7 +87,10 @@ fn a_blocked_sender_is_refused_in_words_that_say_so() {
 
 #[test]
 fn an_allow_entry_lets_no_malware_through_and_nothing_that_was_not_looked_at() {
-    let allowed = |case: Case| decided(&Case { lists: ListHits(vec![allow()]), ..case });
+    let authentication = Some(spf_passes());
+    let allowed = |case: Case| {
+        decided(&Case { lists: ListHits(vec![allow()]), authentication: authentication.clone(), ..case })
+    };
     assert_eq!(allowed(Case::found(vec![eicar()])), (Disposition::Reject, name::MALWARE.to_owned()));
     let gap = Case::gap(Scanner::Clamd, timeout());
     assert_eq!(allowed(gap), (Disposition::Tempfail, name::INCOMPLETE.to_owned()));

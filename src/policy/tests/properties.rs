@@ -4,8 +4,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Action, Answer, ByteSize, Disposition};
-use crate::policy::{Config, Dispositions, Thresholds, decide, name};
+use crate::model::authentication::{ArcChain, Dkim, Dmarc};
+use crate::model::{Action, Answer, Author, ByteSize, Disposition, DmarcPolicy};
+use crate::policy::{Config, Dispositions, DmarcWorth, Thresholds, decide, name};
 
 fn category() -> impl Strategy<Value = Category> {
     proptest::sample::select(&Category::ALL[..])
@@ -59,8 +60,8 @@ fn policy() -> impl Strategy<Value = Policy> {
     let suspicious = proptest::sample::select(&[Accept, Tag, Quarantine, Reject][..]);
     let scores = (0.1f64..5.0, 0.1f64..5.0, 0.1f64..5.0);
     let prefix = proptest::option::of(Just("[spam]".to_owned()));
-    (malware, phish, suspicious, scores, on_failure(), 1u32..5, prefix).prop_map(
-        |(malware, phish, suspicious, (a, b, c), on_skipped, repeat_limit, subject_prefix)| {
+    (malware, phish, suspicious, scores, on_failure(), 1u32..5, prefix, dmarc_terms()).prop_map(
+        |(malware, phish, suspicious, (a, b, c), on_skipped, repeat_limit, subject_prefix, dmarc)| {
             Policy::new(&Config {
                 disposition: Dispositions { malware, phish, suspicious, ..Dispositions::default() },
                 score: Thresholds { tag: a, quarantine: a + b, reject: a + b + c },
@@ -68,6 +69,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 repeat_limit,
                 subject_prefix,
                 postmaster: None,
+                dmarc,
                 rspamd: crate::policy::Rspamd::default(),
             })
             .unwrap()
@@ -96,9 +98,79 @@ fn advice() -> impl Strategy<Value = Advice> {
 
 fn list_hit() -> impl Strategy<Value = ListHit> {
     let list = prop_oneof![4 => Just(List::Allow), 1 => Just(List::Block)];
-    let on = proptest::sample::select(&[Matched::Client, Matched::Sender][..]);
-    let hit = |(list, on)| ListHit { list, on, entry: "example.net".to_owned(), comment: None };
-    (list, on).prop_map(hit)
+    let on = proptest::sample::select(&[Matched::Client, Matched::Sender, Matched::From][..]);
+    let hit = |(list, on, domain, excepted)| ListHit {
+        list,
+        on,
+        entry: "example.net".to_owned(),
+        comment: None,
+        domain: (on != Matched::Client).then_some(domain),
+        excepted: excepted && list == List::Block && on != Matched::Client,
+    };
+    (list, on, domain(), any::<bool>()).prop_map(hit)
+}
+
+/// Few, so that they meet.
+fn domain() -> impl Strategy<Value = String> {
+    proptest::sample::select(&["example.net", "sub.example.net", "bank.example"][..])
+        .prop_map(|domain: &str| domain.to_owned())
+}
+
+fn result() -> impl Strategy<Value = AuthResult> {
+    proptest::sample::select(&AuthResult::ALL[..])
+}
+
+fn authentication() -> impl Strategy<Value = Authentication> {
+    let spf = (result(), domain()).prop_map(|(result, domain)| Spf { result, domain, ..Spf::default() });
+    let dkim = (result(), domain()).prop_map(|(result, domain)| Dkim { result, domain, ..Dkim::default() });
+    let asked = proptest::sample::select(
+        &[None, Some(DmarcPolicy::None), Some(DmarcPolicy::Quarantine), Some(DmarcPolicy::Reject)][..],
+    );
+    let dmarc = (result(), domain(), asked, any::<bool>(), any::<bool>()).prop_map(
+        |(result, domain, policy, spf_aligned, dkim_aligned)| Dmarc {
+            result,
+            domain,
+            policy,
+            spf_aligned: spf_aligned && result == AuthResult::Pass,
+            dkim_aligned: dkim_aligned && result == AuthResult::Pass,
+            ..Dmarc::default()
+        },
+    );
+    let author = prop_oneof![
+        3 => domain().prop_map(Author::Domain),
+        1 => Just(Author::SeveralFields(2)),
+        1 => Just(Author::SeveralDomains(vec!["example.net".to_owned(), "bank.example".to_owned()])),
+    ];
+    let arc = (result(), proptest::option::of(domain())).prop_map(|(result, trusted)| ArcChain {
+        result,
+        trusted,
+        ..ArcChain::default()
+    });
+    let parts = (proptest::option::of(spf), vec(dkim, 0..3), proptest::option::of(dmarc), author);
+    (parts, proptest::option::of(arc)).prop_map(|((mail_from, dkim, dmarc, author), arc)| Authentication {
+        client: Some([192, 0, 2, 1].into()),
+        mail_from,
+        dkim,
+        dmarc,
+        arc,
+        author,
+        ..Authentication::default()
+    })
+}
+
+fn dmarc_terms() -> impl Strategy<Value = crate::policy::Dmarc> {
+    use DmarcWorth::{Honour, Ignore, Quarantine, Tag};
+    // Reject at least as strict as quarantine.
+    let pairs = [(Honour, Honour), (Honour, Ignore), (Quarantine, Tag), (Tag, Ignore), (Ignore, Ignore)];
+    let lists = vec(domain(), 0..2);
+    (proptest::sample::select(pairs.to_vec()), lists, any::<bool>()).prop_map(
+        |((reject, quarantine), lists, forwards)| crate::policy::Dmarc {
+            reject,
+            quarantine,
+            lists,
+            forwarders: forwards.then(|| "192.0.2.0/24".parse().unwrap()).into_iter().collect(),
+        },
+    )
 }
 
 prop_compose! {
@@ -112,7 +184,10 @@ prop_compose! {
         failures in 0u32..6,
         subject in proptest::option::of(vec(any::<u8>(), 0..100)),
         fault in fault(),
-        advice in proptest::option::weighted(0.3, advice()),
+        (advice, authentication) in (
+            proptest::option::weighted(0.3, advice()),
+            proptest::option::weighted(0.7, authentication()),
+        ),
         lists in vec(list_hit(), 0..3),
         exempt in vec(any::<bool>(), 0..3),
     ) -> Case {
@@ -123,7 +198,7 @@ prop_compose! {
             exempt,
             released: None,
             auth_results: None,
-            authentication: None,
+            authentication,
             direction: if outbound { Direction::Outbound } else { Direction::Inbound },
             session: Session { local_submission: local, ..Session::default() },
             envelope: envelope(&["<a@x>", "<b@x>"]),
@@ -204,6 +279,8 @@ proptest! {
         case in case(), scanner in scanner(), worth in on_failure()
     ) {
         let mut case = case;
+        // Where authentication fails, who claims to be excepted from a block is put off and not refused.
+        case.lists.0.retain(|hit| !hit.excepted);
         case.coverage.0.insert(scanner, timeout());
         case.on_failure.insert(scanner, worth);
         let verdict = case.verdict();
@@ -218,6 +295,7 @@ proptest! {
     fn an_allow_entry_outweighs_all_but_malware_and_what_was_not_looked_at(case in case()) {
         let mut case = Case { lists: ListHits::default(), direction: Direction::Inbound, ..case };
         case.session.local_submission = false;
+        case.authentication = Some(spf_passes());
         let before = case.verdict();
         case.lists = ListHits(vec![allow()]);
         let after = case.verdict();
@@ -229,6 +307,65 @@ proptest! {
             let asked = |rule: &&crate::model::Step| rule.wants == Some(after.disposition);
             prop_assert!(after.explanation.0.iter().filter(asked).any(|s| firm.contains(&s.rule.as_str()) || s.rule == name::REPEAT), "{:?}", after);
         }
+    }
+
+    #[test]
+    fn nothing_that_is_proven_or_listed_lets_malware_through(case in case()) {
+        let mut case = case;
+        case.findings.push(eicar());
+        let wanted = case.policy.disposition.malware.strictness();
+        let verdict = case.verdict();
+        prop_assert!(strictness(&verdict) >= wanted, "{:?}", verdict);
+        prop_assert_ne!(verdict.disposition, Disposition::Accept);
+    }
+
+    #[test]
+    fn an_entry_that_nothing_proves_is_as_though_it_were_not_there(case in case()) {
+        let mut case = Case { direction: Direction::Inbound, fault: None, ..case };
+        let mut seen = case.authentication.take().unwrap_or_default();
+        let harmless = |result| match result {
+            AuthResult::Pass | AuthResult::TempError => AuthResult::Fail,
+            other => other,
+        };
+        seen.mail_from.iter_mut().for_each(|spf| spf.result = harmless(spf.result));
+        seen.dkim.iter_mut().for_each(|dkim| dkim.result = harmless(dkim.result));
+        if let Some(dmarc) = &mut seen.dmarc {
+            dmarc.result = harmless(dmarc.result);
+            (dmarc.spf_aligned, dmarc.dkim_aligned) = (false, false);
+        }
+        case.authentication = Some(seen);
+        let mut without = case.clone();
+        let claims = |on| case.lists.0.iter().any(|hit| hit.on == on && hit.list == List::Allow);
+        without.lists.0.retain(|hit| hit.list == List::Block || hit.on == Matched::Client);
+        // A block that is excepted from a claim stands alone without it.
+        without.lists.0.iter_mut().for_each(|hit| hit.excepted &= !claims(hit.on));
+        let shown = |case: &Case| {
+            let verdict = case.verdict();
+            (verdict.disposition, verdict.category, verdict.rule)
+        };
+        prop_assert_eq!(shown(&case), shown(&without));
+    }
+
+    #[test]
+    fn mail_going_out_is_not_held_against_dmarc(case in case()) {
+        let case = Case { direction: Direction::Outbound, ..case };
+        let nobody_looked = Case { authentication: None, ..case.clone() };
+        let shown = |case: &Case| (case.verdict().disposition, case.verdict().rule);
+        prop_assert_eq!(shown(&case), shown(&nobody_looked));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_up_is_no_failure(case in case()) {
+        let with = |result| {
+            let mut case = case.clone();
+            for dmarc in case.authentication.iter_mut().flat_map(|seen| &mut seen.dmarc) {
+                dmarc.result = result;
+                (dmarc.spf_aligned, dmarc.dkim_aligned) = (false, false);
+            }
+            case.lists = ListHits::default();
+            case.verdict().disposition
+        };
+        prop_assert_eq!(with(AuthResult::TempError), with(AuthResult::None));
     }
 
     #[test]

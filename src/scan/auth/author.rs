@@ -16,7 +16,6 @@ const MAX_DEPTH: usize = 20;
 
 /// The author's domain of a message, or why there is not exactly one.
 pub(super) fn author(message: &Message) -> Author {
-    let is_from = |name: &[u8]| name.trim_ascii_end().eq_ignore_ascii_case(b"From");
     let mut fields = message.fields().filter(|(name, _)| is_from(name)).map(|(_, value)| value);
     let Some(value) = fields.next() else { return Author::Missing };
     match fields.count() {
@@ -25,27 +24,32 @@ pub(super) fn author(message: &Message) -> Author {
     }
 }
 
+/// The addresses of the authors of a message, each as `local@domain` with the domain as an A-label in lower
+/// case. Empty where [`author`] has a doubt, or where programs may show one of the local parts otherwise
+/// than it is written.
+#[must_use]
+pub fn addresses(message: &Message) -> Vec<String> {
+    let mut values = message.fields().filter(|(name, _)| is_from(name)).map(|(_, value)| value);
+    let (Some(value), None) = (values.next(), values.next()) else { return Vec::new() };
+    let addresses = addr_specs(value).ok().and_then(|list| list.into_iter().map(AddrSpec::text).collect());
+    addresses.unwrap_or_default()
+}
+
+fn is_from(name: &[u8]) -> bool {
+    name.trim_ascii_end().eq_ignore_ascii_case(b"From")
+}
+
 fn read(value: &[u8]) -> Author {
     let unreadable = |why: &str| Author::Unreadable(why.to_owned());
-    if value.len() > MAX_FIELD {
-        return unreadable("it is too long");
-    }
-    // RFC 6532 allows UTF-8; what is neither is shown as each program likes.
-    let Ok(value) = std::str::from_utf8(value) else {
-        return unreadable("it holds bytes that are no UTF-8");
-    };
-    if value.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\n')) {
-        return unreadable("it holds control characters");
-    }
-    let domains = match tokens(value).and_then(|tokens| mailboxes(&tokens)) {
-        Ok(domains) => domains,
-        Err(why) => return unreadable(why),
-    };
     let mut distinct: Vec<String> = Vec::new();
-    for domain in domains {
-        let Some(domain) = a_label(&domain) else { return unreadable("its domain is no domain name") };
-        if !distinct.contains(&domain) {
-            distinct.push(domain);
+    match addr_specs(value) {
+        Err(why) => return unreadable(why),
+        Ok(addresses) => {
+            for AddrSpec { domain, .. } in addresses {
+                if !distinct.contains(&domain) {
+                    distinct.push(domain);
+                }
+            }
         }
     }
     match distinct.len() {
@@ -53,6 +57,41 @@ fn read(value: &[u8]) -> Author {
         1 => Author::Domain(distinct.swap_remove(0)),
         _ => Author::SeveralDomains(distinct.iter().map(|d| text::line(d, 255)).collect()),
     }
+}
+
+/// One address (RFC 5322 §3.4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AddrSpec {
+    /// As it is written, with its quotes.
+    local: String,
+    /// As an A-label in lower case.
+    domain: String,
+}
+
+impl AddrSpec {
+    /// As text. `None` where the local part holds what a program may decode, unfold or not show.
+    fn text(self) -> Option<String> {
+        let Self { local, domain } = self;
+        let plain = |c: char| c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric();
+        (local.chars().all(plain) && !local.contains("=?")).then(|| format!("{local}@{domain}"))
+    }
+}
+
+/// All addresses of a From field.
+fn addr_specs(value: &[u8]) -> Result<Vec<AddrSpec>, &'static str> {
+    if value.len() > MAX_FIELD {
+        return Err("it is too long");
+    }
+    // RFC 6532 allows UTF-8; what is neither is shown as each program likes.
+    let value = std::str::from_utf8(value).map_err(|_| "it holds bytes that are no UTF-8")?;
+    if value.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\n')) {
+        return Err("it holds control characters");
+    }
+    let mut addresses = mailboxes(&tokens(value)?)?;
+    for address in &mut addresses {
+        address.domain = a_label(&address.domain).ok_or("its domain is no domain name")?;
+    }
+    Ok(addresses)
 }
 
 /// A domain as it is asked: A-labels, lower case, no final dot, two labels at least.
@@ -70,7 +109,7 @@ fn a_label(domain: &str) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Atom { text: String, spaced: bool },
-    Quoted { spaced: bool },
+    Quoted { text: String, spaced: bool },
     Special { c: char, spaced: bool },
 }
 
@@ -86,8 +125,8 @@ fn tokens(value: &str) -> Result<Vec<Token>, &'static str> {
                 spaced = true;
             }
             '"' => {
-                quoted(&mut rest)?;
-                tokens.push(Token::Quoted { spaced });
+                let text = quoted(&mut rest)?;
+                tokens.push(Token::Quoted { text, spaced });
                 spaced = false;
             }
             '<' | '>' | '@' | ',' | ';' | ':' | '.' => {
@@ -129,20 +168,23 @@ fn comment(rest: &mut impl Iterator<Item = char>) -> Result<(), &'static str> {
     Err("a comment in it does not end")
 }
 
-fn quoted(rest: &mut impl Iterator<Item = char>) -> Result<(), &'static str> {
+/// The rest of a quoted string, as it is written, with its quotes.
+fn quoted(rest: &mut impl Iterator<Item = char>) -> Result<String, &'static str> {
+    let mut text = String::from('"');
     while let Some(c) = rest.next() {
+        text.push(c);
         match c {
-            '\\' => drop(rest.next()),
-            '"' => return Ok(()),
+            '\\' => text.extend(rest.next()),
+            '"' => return Ok(text),
             _ => {}
         }
     }
     Err("a quoted string in it does not end")
 }
 
-/// The domains of a mailbox-list, groups allowed (RFC 6854).
-fn mailboxes(tokens: &[Token]) -> Result<Vec<String>, &'static str> {
-    let mut domains = Vec::new();
+/// The addresses of a mailbox-list, groups allowed (RFC 6854); domains as they are written.
+fn mailboxes(tokens: &[Token]) -> Result<Vec<AddrSpec>, &'static str> {
+    let mut addresses = Vec::new();
     let mut in_group = false;
     let mut rest = tokens;
     while let Some(first) = rest.first() {
@@ -166,15 +208,15 @@ fn mailboxes(tokens: &[Token]) -> Result<Vec<String>, &'static str> {
                     rest = tail(after, 1);
                     continue;
                 }
-                domains.push(self::mailbox(mailbox)?);
-                if domains.len() > MAX_ADDRESSES {
+                addresses.push(self::mailbox(mailbox)?);
+                if addresses.len() > MAX_ADDRESSES {
                     return Err("it holds too many addresses");
                 }
                 rest = after;
             }
         }
     }
-    if in_group { Err("a group in it does not end") } else { Ok(domains) }
+    if in_group { Err("a group in it does not end") } else { Ok(addresses) }
 }
 
 fn tail(tokens: &[Token], n: usize) -> &[Token] {
@@ -194,10 +236,10 @@ fn is_phrase(tokens: &[Token]) -> bool {
     tokens.iter().all(|token| !matches!(token, Token::Special { c, .. } if *c != '.'))
 }
 
-/// The domain of `[phrase] "<" addr-spec ">"` or of a bare addr-spec.
-fn mailbox(tokens: &[Token]) -> Result<String, &'static str> {
+/// The address in `[phrase] "<" addr-spec ">"` or of a bare addr-spec.
+fn mailbox(tokens: &[Token]) -> Result<AddrSpec, &'static str> {
     let Some(open) = tokens.iter().position(|token| is(Some(token), '<')) else {
-        return domain_of(tokens);
+        return addr_spec(tokens);
     };
     let (phrase, angle) = tokens.split_at(open);
     if !is_phrase(phrase) {
@@ -215,26 +257,28 @@ fn mailbox(tokens: &[Token]) -> Result<String, &'static str> {
     if is(address.first(), '@') {
         return Err("it holds a source route");
     }
-    domain_of(address)
+    addr_spec(address)
 }
 
-/// The domain of an addr-spec.
-fn domain_of(tokens: &[Token]) -> Result<String, &'static str> {
+/// An addr-spec.
+fn addr_spec(tokens: &[Token]) -> Result<AddrSpec, &'static str> {
     let ats = tokens.iter().filter(|token| is(Some(token), '@')).count();
     if ats != 1 {
         return Err(if ats == 0 { "what it holds is no address" } else { "an address in it has two @" });
     }
     let at = tokens.iter().position(|token| is(Some(token), '@')).unwrap_or_default();
     let (local, domain) = tokens.split_at(at);
-    if !is_local_part(local) {
-        return Err("an address in it has no proper local part");
-    }
-    dotted(tail(domain, 1)).ok_or("an address in it has no proper domain")
+    let local = local_part(local).ok_or("an address in it has no proper local part")?;
+    let domain = dotted(tail(domain, 1)).ok_or("an address in it has no proper domain")?;
+    Ok(AddrSpec { local, domain })
 }
 
-/// Atoms with single dots between them, or one quoted string; nothing that a decoder would decode.
-fn is_local_part(tokens: &[Token]) -> bool {
-    matches!(tokens, [Token::Quoted { .. }]) || dotted(tokens).is_some_and(|text| !text.contains("=?"))
+/// Atoms with single dots between them, or one quoted string; no atom that a decoder would decode.
+fn local_part(tokens: &[Token]) -> Option<String> {
+    match tokens {
+        [Token::Quoted { text, .. }] => Some(text.clone()),
+        _ => dotted(tokens),
+    }
 }
 
 /// Atoms with single dots between them, and no white space or comment inside, as that is where programs
@@ -323,6 +367,29 @@ mod tests {
         assert_eq!(of("From: a@b.example\nFROM : c@d.example"), Author::SeveralFields(2));
         let domains = vec!["b.example".to_owned(), "d.example".to_owned()];
         assert_eq!(of("From: a@b.example, c@d.example"), Author::SeveralDomains(domains));
+    }
+
+    #[test]
+    fn the_authors_addresses_are_read_without_doubt_or_not_at_all() {
+        let of = |field: &str| addresses(&header::parse(format!("{field}\n\n").into_bytes())).join(" ");
+        for (field, expected) in [
+            ("From: a@example.org", "a@example.org"),
+            ("From: Anna <a.b+c@EXAMPLE.org>", "a.b+c@example.org"),
+            ("From: \"x@bank.example\" <a@example.org>", "a@example.org"),
+            ("From: \"a b\"@example.org", "\"a b\"@example.org"),
+            ("From: \"a\\\"b\"@example.org", "\"a\\\"b\"@example.org"),
+            ("From: jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
+            ("From: T: a@example.org, B <b@example.net>;", "a@example.org b@example.net"),
+            ("From: \"a\n b\"@example.org", ""),
+            ("From: \"=?utf-8?q?a?=\"@example.org", ""),
+            ("From: a\u{200b}@example.org", ""),
+            ("From: a\u{202e}b@example.org, c@example.org", ""),
+            ("From: x@bank.example <a@example.org>", ""),
+            ("From: a@example.org\nFrom: a@example.org", ""),
+            ("Subject: x", ""),
+        ] {
+            assert_eq!(of(field), expected, "{field}");
+        }
     }
 
     proptest! {

@@ -6,7 +6,9 @@ use crate::model::{
 };
 
 /// The findings of a message. Scores are small: that mail fails is evidence, what the sender's domain
-/// wants done about it is policy.
+/// wants done about it is policy (`[policy.dmarc]`). Together they stay below what marks mail, and none of them is
+/// severe enough to mark it alone, so that a failure that the policy ignores or excepts is not held against
+/// the mail by another way. An odd From field is another matter.
 pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |symbol: &str, severity, category, score, text: String| {
@@ -54,15 +56,23 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
     }
     let passes = seen.dkim.iter().any(|d| d.result == AuthResult::Pass);
     // A key under test is no reason to treat the mail otherwise than unsigned (RFC 6376 §3.6.1).
+    // Several that fail are no worse than one: each hop may have broken them in the same way.
+    let mut weight = 0.2;
     for dkim in seen.dkim.iter().filter(|d| !passes && !d.testing) {
         let text =
             format!("the signature of {}: {}{}", dkim.domain, dkim.result, because(dkim.reason.as_deref()));
         match dkim.result {
-            AuthResult::Fail => add("DKIM_FAIL", Severity::Info, Category::Suspicious, 0.2, text),
-            AuthResult::Policy => add("DKIM_NOT_ACCEPTED", Severity::Info, Category::Suspicious, 0.2, text),
-            AuthResult::PermError => add("DKIM_PERMERROR", Severity::Info, Category::Clean, 0.0, text),
-            _ => {}
+            AuthResult::Fail => add("DKIM_FAIL", Severity::Info, Category::Suspicious, weight, text),
+            AuthResult::Policy => {
+                add("DKIM_NOT_ACCEPTED", Severity::Info, Category::Suspicious, weight, text);
+            }
+            AuthResult::PermError => {
+                add("DKIM_PERMERROR", Severity::Info, Category::Clean, 0.0, text);
+                continue;
+            }
+            _ => continue,
         }
+        weight = 0.0;
     }
     if seen.dkim_left_out > 0 {
         let text = format!("{} more signatures were not looked at", seen.dkim_left_out);
@@ -72,8 +82,8 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
         let policy = dmarc.policy.unwrap_or_default();
         let (symbol, score) = match policy {
             DmarcPolicy::None => ("DMARC_FAIL_NONE", 0.5),
-            DmarcPolicy::Quarantine => ("DMARC_FAIL_QUARANTINE", 1.5),
-            DmarcPolicy::Reject => ("DMARC_FAIL_REJECT", 2.0),
+            DmarcPolicy::Quarantine => ("DMARC_FAIL_QUARANTINE", 0.75),
+            DmarcPolicy::Reject => ("DMARC_FAIL_REJECT", 1.0),
         };
         let text = format!(
             "DMARC of {}: fail, and the domain asks for {}{}",
@@ -125,5 +135,60 @@ pub(super) fn outcome(seen: &Authentication, spent: Spent, findings: &[Finding])
     match seen.no_client {
         Some(why) => Outcome::Skipped(why),
         None => Outcome::of(findings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::authentication::{Dkim, Dmarc, Iprev, Spf};
+    use crate::policy::Thresholds;
+
+    /// Everything that can fail for one author has failed.
+    fn all_fails(policy: DmarcPolicy) -> Authentication {
+        let domain = "bank.example".to_owned();
+        let result = AuthResult::Fail;
+        let dkim = Dkim { result, domain: domain.clone(), ..Dkim::default() };
+        let refused = Dkim { result: AuthResult::Policy, ..dkim.clone() };
+        Authentication {
+            mail_from: Some(Spf { result, domain: domain.clone(), ..Spf::default() }),
+            dkim: vec![dkim.clone(), refused, dkim],
+            dmarc: Some(Dmarc { result, domain: domain.clone(), policy: Some(policy), ..Dmarc::default() }),
+            iprev: Some(Iprev { result, name: None }),
+            author: Author::Domain(domain),
+            ..Authentication::default()
+        }
+    }
+
+    #[test]
+    fn what_the_policy_ignores_or_excepts_does_not_mark_mail_by_its_score() {
+        for (policy, symbol) in [
+            (DmarcPolicy::None, "DMARC_FAIL_NONE"),
+            (DmarcPolicy::Quarantine, "DMARC_FAIL_QUARANTINE"),
+            (DmarcPolicy::Reject, "DMARC_FAIL_REJECT"),
+        ] {
+            let findings = of(&all_fails(policy));
+            let symbols: Vec<&str> = findings.iter().map(|f| f.symbol.as_str()).collect();
+            assert_eq!(
+                symbols,
+                ["SPF_FAIL", "DKIM_FAIL", "DKIM_NOT_ACCEPTED", "DKIM_FAIL", symbol, "IPREV_FAIL"]
+            );
+            let score: f64 = findings.iter().map(|f| f.score.value()).sum();
+            assert!(score < Thresholds::default().tag, "{score}");
+            // The rule `suspicious` marks mail from medium on.
+            assert!(findings.iter().all(|f| f.severity < Severity::Medium));
+        }
+    }
+
+    #[test]
+    fn a_failure_to_look_up_dmarc_is_a_failure_to_look_and_no_finding() {
+        let mut seen = all_fails(DmarcPolicy::Reject);
+        if let Some(dmarc) = &mut seen.dmarc {
+            dmarc.result = AuthResult::TempError;
+        }
+        let findings = of(&seen);
+        assert!(!findings.iter().any(|f| f.symbol.starts_with("DMARC")));
+        let outcome = outcome(&seen, Spent { questions: 3, allowed: 100 }, &findings);
+        assert_eq!(outcome, Outcome::failed("temperror", "DMARC: the DNS gave no answer"));
     }
 }

@@ -14,7 +14,7 @@
 //! Where to find what: whom the From field names `author`, which client `client`, [`spf`], [`dmarc`],
 //! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`.
 
-mod author;
+pub mod author;
 mod client;
 mod dmarc;
 mod findings;

@@ -4,7 +4,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 /// For `#[serde(deserialize_with)]`: a list of networks.
-pub(super) fn list<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+///
+/// # Errors
+/// Where an entry is no network, names a machine and a network at once, or is every machine there is.
+pub fn list<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
     Vec::<Entry>::deserialize(d).map(|list| list.into_iter().map(|entry| entry.0).collect())
 }
 
