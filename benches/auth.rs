@@ -12,7 +12,7 @@ use mail_auth::dkim::{Canonicalization, DkimSigner};
 use mailward::dns::{self, Resolver};
 use mailward::mail::header;
 use mailward::model::{
-    Client, ClientAddr, Direction, Envelope, MailId, Outcome, Parts, Recipient, ReversePath, Session,
+    Client, ClientAddr, Direction, Envelope, MailId, Outcome, OwnId, Parts, Recipient, ReversePath, Session,
 };
 use mailward::scan::auth::{Auth, Settings};
 use mailward::scan::{Scan as _, ScanInput};
@@ -92,8 +92,14 @@ pub(crate) fn report(sender: &Sender, rounds: usize) -> anyhow::Result<()> {
         cache: 10_000,
     };
     let resolver = runtime.block_on(async { Arc::new(Resolver::new(&settings, Arc::new(Metrics::new()))) });
-    let settings =
-        Settings { signatures: 10, questions: 100, trusted_relays: Vec::new(), trusted_sealers: Vec::new() };
+    let settings = Settings {
+        signatures: 10,
+        questions: 100,
+        trusted_relays: Vec::new(),
+        trusted_sealers: Vec::new(),
+        trusted_ids: Vec::new(),
+        own_id: OwnId { set: None, verifies: true },
+    };
     let auth = Auth::new(settings, resolver, Clock::system())?;
     let input = Arc::new(input(&sender.mail));
     let look = || {

@@ -67,7 +67,12 @@ impl Bench {
             metrics: Arc::clone(&metrics),
             pseudonyms: None,
         };
-        let settings = Settings { config: Default::default(), authserv_id: None, teacher: None };
+        let settings = Settings {
+            config: Default::default(),
+            own_id: Default::default(),
+            received_spf: false,
+            teacher: None,
+        };
         let releases = Releases::new(parts, TokenKey::new(&[0; 32]), settings);
         let tokens = Tokens::open(&store, clock.clone()).unwrap().0;
         let lists = Lists::open(&store, clock.clone(), Arc::clone(&metrics)).unwrap().0;

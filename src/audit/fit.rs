@@ -180,6 +180,7 @@ fn authentication_texts(
     if let Some(iprev) = &mut seen.iprev {
         iprev.name.iter_mut().for_each(|s| each(s, address));
     }
+    seen.told_by.iter_mut().for_each(|s| each(s, address));
     match &mut seen.author {
         Author::Domain(domain) => each(domain, address),
         Author::SeveralDomains(domains) => domains.iter_mut().for_each(|s| each(s, address)),

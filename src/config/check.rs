@@ -80,6 +80,7 @@ pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problem
     checks.sizes();
     checks.listeners();
     checks.networks(&config);
+    checks.names(&config);
     checks.feeds();
     checks.quarantine();
     checks.secrets(&config);
@@ -295,6 +296,38 @@ impl<'a> Checks<'a, '_> {
             self.problems
                 .error(place, format!("{net} is in `own` and in `trusted_relays` of [network]"))
                 .help("mail from there is either ours going out, or somebody's coming in");
+        }
+    }
+
+    /// What [auth] says of names.
+    fn names(&mut self, config: &Config) {
+        if self.is_lost("auth") {
+            return;
+        }
+        let auth = &config.auth;
+        let ids = auth.trusted_ids.iter().enumerate();
+        for (i, id) in ids.filter(|(_, id)| auth.authserv_id.as_ref() == Some(*id)) {
+            let place = self.element("auth.trusted_ids", i);
+            self.problems
+                .error(place, format!("`trusted_ids` in [auth] names {id}, which is our own `authserv_id`"))
+                .help("fields under our own name that come with mail are forged and are removed, never believed");
+        }
+        let off = config.scanner.terms(Scanner::Auth).is_none();
+        for (key, set) in
+            [("auth.trusted_ids", !auth.trusted_ids.is_empty()), ("auth.received_spf", auth.received_spf)]
+        {
+            if off && set && !self.is_lost("scanner") {
+                let message = format!("{} does nothing while [scanner.auth] is off", named(key));
+                self.problems.warning(self.place(key), message);
+            }
+        }
+        let from_everybody = !auth.trusted_ids.is_empty() && config.network.trusted_relays.is_empty();
+        if from_everybody && !off && !self.is_lost("network") {
+            let message = "`trusted_ids` in [auth] is believed from every client, as `trusted_relays` in [network] is empty";
+            self.problems.warning(self.place("auth.trusted_ids"), message).help(
+                "right where a milter that is asked before mailward removes such fields from what comes in; where a \
+                 gateway is meant, name it in `trusted_relays`",
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use super::DaemonError;
 use super::neighbours::Neighbours;
 use crate::config::Config;
 use crate::dns::Zone;
-use crate::model::Scanner;
+use crate::model::{OwnId, Scanner};
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::pipeline::release;
@@ -90,6 +90,7 @@ pub(super) fn engine(
         own: config.network.own.clone(),
         on_failure,
         authserv_id: config.auth.authserv_id.clone(),
+        received_spf: writes_received_spf(config),
         lists: crate::lists::Terms::new(&config.lists),
         fingerprint: fingerprint(config),
     };
@@ -100,9 +101,19 @@ pub(super) fn engine(
 pub(super) fn releases(config: &Config, neighbours: &Neighbours) -> release::Settings {
     release::Settings {
         config: config.release.clone(),
-        authserv_id: config.auth.authserv_id.as_ref().map(ToString::to_string),
+        own_id: OwnId { set: config.auth.authserv_id.clone(), verifies: verifies(config) },
+        received_spf: writes_received_spf(config),
         teacher: neighbours.rspamd.clone().map(|rspamd| rspamd as Arc<dyn release::Teacher>),
     }
+}
+
+fn verifies(config: &Config) -> bool {
+    config.scanner.terms(Scanner::Auth).is_some()
+}
+
+/// Without SPF there is nothing to write, and no reason to take others' away.
+fn writes_received_spf(config: &Config) -> bool {
+    config.auth.received_spf && verifies(config)
 }
 
 fn auth_settings(config: &Config) -> auth::Settings {
@@ -111,6 +122,8 @@ fn auth_settings(config: &Config) -> auth::Settings {
         questions: config.scanner.auth.questions,
         trusted_relays: config.network.trusted_relays.clone(),
         trusted_sealers: config.auth.trusted_sealers.clone(),
+        trusted_ids: config.auth.trusted_ids.clone(),
+        own_id: OwnId { set: config.auth.authserv_id.clone(), verifies: true },
     }
 }
 

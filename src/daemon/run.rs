@@ -15,6 +15,7 @@ use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
 use crate::intake::milter::{self, Listener, Service};
 use crate::lists::Lists;
+use crate::model::Scanner;
 use crate::pipeline::release::{Parts, TokenKey};
 use crate::pipeline::{self, Budget, Releases, Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
@@ -62,6 +63,13 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
         engine,
     ));
 
+    if config.auth.authserv_id.is_none() && config.scanner.terms(Scanner::Auth).is_some() {
+        tracing::info!(
+            "Authentication-Results are written under the MTA's own host name, and others under that name are removed: \
+             OpenDKIM and rspamd take it by default too. If one of them works beside mailward, or there are several MX \
+             hosts, set authserv_id in [auth]"
+        );
+    }
     let control: Arc<dyn Control> = Arc::clone(&daemon) as Arc<dyn Control>;
     let doors = open_doors(&config, &shared, &store, daemon.budget(), control)?;
     let mut listeners = Vec::new();

@@ -25,12 +25,16 @@ pub fn is_same(a: &str, b: &str) -> bool {
     bare(a).eq_ignore_ascii_case(&bare(b))
 }
 
-/// Whether a value must not be handed on by the host called `ours`: it claims that name, or it cannot be
+/// Whether a value must not be handed on by the host called `ours`: it claims that name – also in letters that
+/// only mean the same, as full-width ones do to a reader of internationalised names (UTS #46) – or it cannot be
 /// read and the name stands somewhere in it, so that some reader might take it for ours.
 #[must_use]
 pub fn claims(value: &[u8], ours: &str) -> bool {
     match authserv_id(value) {
-        Some(id) => is_same(&id, ours),
+        Some(id) => {
+            let mapped = (!id.is_ascii()).then(|| idna::domain_to_ascii(&id).ok()).flatten();
+            is_same(&id, ours) || mapped.is_some_and(|id| is_same(&id, ours))
+        }
         None => {
             let name = ours.trim().trim_end_matches('.').to_ascii_lowercase();
             !name.is_empty() && memchr::memmem::find(&value.to_ascii_lowercase(), name.as_bytes()).is_some()
@@ -138,6 +142,11 @@ mod tests {
         assert!(!claims(b" mx.other.example (mx.example.org;);", ours));
         assert!(!claims(b" mx.example.org.attacker.example;", ours));
         assert!(!claims(b" (open", ours));
+        for other in ["ｍｘ．example.org", "mx.exam\u{ad}ple.org", "mx。EXAMPLE。org。"] {
+            assert!(claims(format!("{other}; dmarc=pass").as_bytes(), ours), "{other}");
+        }
+        assert!(claims("mx.bücher.example;".as_bytes(), "mx.xn--bcher-kva.example"));
+        assert!(!claims("mx.exämple.org;".as_bytes(), ours));
         assert!(!claims(b" ; nothing", ""));
     }
 

@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use super::lines::{self, FieldReader, Line};
 use super::{auth_results, strip};
+use crate::model::AuthservId;
 
 /// Where in `raw` stand the fields that [`strip::removals`] would remove because they claim to be ours, each with its
-/// line break, in their order. A header that breaks off is read up to there.
+/// line break, in their order: Authentication-Results in one of the names `ours`, and every field called as one of
+/// `others`. A header that breaks off is read up to there.
 #[must_use]
-pub fn forged(raw: &[u8], authserv_id: Option<&str>) -> Vec<Range<usize>> {
+pub fn forged(raw: &[u8], ours: &[AuthservId], others: &[&str]) -> Vec<Range<usize>> {
     let mut cuts = Vec::new();
     let mut reader = FieldReader::new(raw, 0);
     loop {
@@ -17,7 +19,8 @@ pub fn forged(raw: &[u8], authserv_id: Option<&str>) -> Vec<Range<usize>> {
         let (name, value) = (lines::at(raw, &name), lines::at(raw, &value));
         let is_results = name.eq_ignore_ascii_case(b"Authentication-Results");
         if strip::is_ours(name)
-            || is_results && authserv_id.is_some_and(|ours| auth_results::claims(value, ours))
+            || is_results && ours.iter().any(|ours| auth_results::claims(value, ours.as_str()))
+            || others.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
         {
             cuts.push(start..reader.pos);
         }
@@ -30,15 +33,15 @@ mod tests {
 
     use super::super::header;
     use super::*;
-    use crate::model::Action;
+    use crate::model::{Action, RemovalWish};
 
     proptest! {
         #[test]
         fn what_is_cut_out_is_what_an_mta_would_be_told_to_remove(
-            picks in prop::collection::vec((0_usize..7, 0_usize..4, any::<bool>()), 0..20)
+            picks in prop::collection::vec((0_usize..8, 0_usize..4, any::<bool>()), 0..20)
         ) {
             let names = ["Authentication-Results", "X-Mailward-Release", "X-Spam-Flag", "Subject", "X-Mailwardx",
-                "X-Virus-Status ", "Delivered-To"];
+                "X-Virus-Status ", "Delivered-To", "Received-SPF"];
             let values = [" mx.example.org; a", " other.example;\r\n\tb", "", " x\r\n y\r\n z"];
             let lines: Vec<String> = picks
                 .iter()
@@ -49,7 +52,8 @@ mod tests {
                 .collect();
             let raw = lines.concat() + "\r\nX-Mailward-Id: in the body\r\n";
             let message = header::parse(raw.clone());
-            let removed = strip::removals(&message, Some("mx.example.org"), &[]);
+            let wish = RemovalWish { name: "Received-SPF".to_owned(), index: 0 };
+            let removed = strip::removals(&message, Some("mx.example.org"), &[wish]);
             let mut left = lines;
             for action in removed {
                 let Action::DeleteHeader { name, index } = action else { panic!("{action:?}") };
@@ -62,7 +66,7 @@ mod tests {
                 left.remove(at);
             }
             let mut cut = raw.into_bytes();
-            for range in forged(&cut.clone(), Some("mx.example.org")).into_iter().rev() {
+            for range in forged(&cut.clone(), &["mx.example.org".parse().unwrap()], &["Received-SPF"]).into_iter().rev() {
                 cut.drain(range);
             }
             prop_assert_eq!(String::from_utf8(cut).unwrap(), left.concat() + "\r\nX-Mailward-Id: in the body\r\n");

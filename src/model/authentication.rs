@@ -98,6 +98,48 @@ pub struct Authentication {
     pub iprev: Option<Iprev>,
     /// Whom the From field names.
     pub author: Author,
+    /// Whose word was taken instead of verifying: the authserv-id of somebody whom the configuration trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
+    /// For which methods.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Method>,
+}
+
+/// A way to verify (RFC 8601 §2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// RFC 7208.
+    Spf,
+    /// RFC 6376.
+    Dkim,
+    /// RFC 9989.
+    Dmarc,
+    /// RFC 8617.
+    Arc,
+    /// RFC 8601 §3.
+    Iprev,
+}
+
+impl Method {
+    /// The word in Authentication-Results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spf => "spf",
+            Self::Dkim => "dkim",
+            Self::Dmarc => "dmarc",
+            Self::Arc => "arc",
+            Self::Iprev => "iprev",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]

@@ -41,7 +41,7 @@ mod properties;
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
 pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
 pub use authentication::{AuthResult, Authentication, Author, DmarcPolicy};
-pub use authserv::AuthservId;
+pub use authserv::{AuthservId, OwnId};
 pub use causes::causes;
 pub use envelope::{Envelope, Recipient, ReversePath};
 pub use finding::{Category, Finding, Scanner, Score, Severity};

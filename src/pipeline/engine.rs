@@ -1,6 +1,7 @@
 //! Looking and judging, without any effect: what the daemon does with each message and what
 //! `mailward scan` does with a file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use super::transaction::{Fault, MAX_FIELDS};
 use crate::lists;
 use crate::mail;
 use crate::model::{
-    Attachment, Authentication, AuthservId, ByteSize, Coverage, Direction, Envelope, ListHits, MailId,
-    Message, Outcome, Parts, Plan, Scanner, Session, Skip, Verdict, part::NotInspected,
+    Attachment, AuthservId, ByteSize, Coverage, Direction, Envelope, ListHits, MailId, Message, Outcome,
+    OwnId, Parts, Plan, RemovalWish, Scanner, Session, Skip, Verdict, part::NotInspected,
 };
 use crate::policy::{self, Facts, Policy, Worth};
 use crate::scan::ScanInput;
@@ -55,6 +56,8 @@ pub struct Settings {
     /// The name under which our Authentication-Results are trusted; `None`: the MTA's own name, where
     /// anything is verified at all.
     pub authserv_id: Option<AuthservId>,
+    /// Whether a Received-SPF field is written; those that came with a mail go then.
+    pub received_spf: bool,
     /// Whom the lists do not keep mail from, and where those on them are answered.
     pub lists: lists::Terms,
     /// Stands for this configuration in audit records.
@@ -104,6 +107,8 @@ pub struct Looked {
     pub released: Option<MailId>,
     /// Our Authentication-Results: those of now, or of a released copy those it was stored with.
     pub auth_results: Option<String>,
+    /// Our Received-SPF, where one is written.
+    pub received_spf: Option<String>,
     /// Why it is not here whole.
     pub fault: Option<Fault>,
     /// Which way it goes.
@@ -155,9 +160,8 @@ impl Engine {
     /// verified and no name is set, because then fields in the MTA's name are somebody else's.
     #[must_use]
     pub fn authserv_id(&self, session: &Session) -> Option<AuthservId> {
-        let verifies = || self.scanners.iter().any(|asked| asked.scan.scanner() == Scanner::Auth);
-        let of_the_mta = || session.mta.as_ref().filter(|_| verifies())?.parse().ok();
-        self.settings.authserv_id.clone().or_else(of_the_mta)
+        let verifies = self.scanners.iter().any(|asked| asked.scan.scanner() == Scanner::Auth);
+        OwnId { set: self.settings.authserv_id.clone(), verifies }.of(session)
     }
 
     /// Which way mail of this session goes: own and authenticated clients send outbound mail.
@@ -209,17 +213,40 @@ impl Engine {
         };
         let verified = self.verified(&input, &seen).filter(|_| fault.is_none() && released.is_none());
         let auth_results = auth_results.or(verified);
-        Looked { input, seen, lists, exempt, released, auth_results, fault, direction }
+        let received_spf = self.received_spf(&input, &seen);
+        Looked { input, seen, lists, exempt, released, auth_results, received_spf, fault, direction }
     }
 
-    /// What the field says that we add to mail coming in. Where the scanner did not get to an end it says
-    /// that nothing was verified.
+    /// What the field says that we add to mail coming in, also where the scanner did not get to an end.
     fn verified(&self, input: &ScanInput, seen: &Seen) -> Option<String> {
-        let asked = seen.coverage.0.contains_key(&Scanner::Auth) && input.direction == Direction::Inbound;
-        let id = self.authserv_id(&input.session).filter(|_| asked)?;
-        let nothing = Authentication::default();
-        let seen = seen.authentication.as_deref().unwrap_or(&nothing);
-        Some(mail::results::authentication_results(id.as_str(), seen))
+        let outcome =
+            seen.coverage.0.get(&Scanner::Auth).filter(|_| input.direction == Direction::Inbound)?;
+        let id = self.authserv_id(&input.session)?;
+        Some(match seen.authentication.as_deref() {
+            Some(seen) => mail::results::authentication_results(id.as_str(), seen),
+            None => mail::results::not_verified(id.as_str(), outcome),
+        })
+    }
+
+    /// The Received-SPF field of mail coming in, if one is wanted and SPF was looked at.
+    fn received_spf(&self, input: &ScanInput, seen: &Seen) -> Option<String> {
+        let wanted = self.settings.received_spf && input.direction == Direction::Inbound;
+        let seen = seen.authentication.as_deref().filter(|_| wanted)?;
+        let receiver = self.authserv_id(&input.session);
+        let helo = input.session.helo.as_deref();
+        mail::received_spf::received_spf(receiver.as_ref().map(AuthservId::as_str), helo, seen)
+    }
+
+    /// The fields that go because a scanner wants it or because ours of that name must be the only one.
+    fn wishes<'l>(&self, looked: &'l Looked) -> Cow<'l, [RemovalWish]> {
+        let advice = looked.seen.advice.as_ref().filter(|_| self.policy.takes_rspamds_headers());
+        let wishes = advice.map(|advice| &*advice.remove).unwrap_or_default();
+        if !self.settings.received_spf || looked.direction == Direction::Outbound && looked.released.is_none()
+        {
+            return Cow::Borrowed(wishes);
+        }
+        let ours = RemovalWish { name: mail::received_spf::NAME.to_owned(), index: 0 };
+        Cow::Owned(wishes.iter().cloned().chain([ours]).collect())
     }
 
     async fn read(&self, message: &Message, deadline: Instant) -> (Parts, Vec<Attachment>) {
@@ -245,10 +272,9 @@ impl Engine {
     pub fn judge(&self, looked: &Looked, failures: u32) -> Judged {
         let input = &looked.input;
         let advice = looked.seen.advice.as_ref();
-        let wishes = advice.filter(|_| self.policy.takes_rspamds_headers()).map(|advice| &*advice.remove);
         let authserv_id = self.authserv_id(&input.session);
         let authserv_id = authserv_id.as_ref().map(AuthservId::as_str);
-        let removals = mail::strip::removals(&input.message, authserv_id, wishes.unwrap_or_default());
+        let removals = mail::strip::removals(&input.message, authserv_id, &self.wishes(looked));
         let forged = removals.len();
         let facts = Facts {
             id: input.id,
@@ -263,6 +289,7 @@ impl Engine {
             exempt: &looked.exempt,
             released: looked.released,
             auth_results: looked.auth_results.as_deref(),
+            received_spf: looked.received_spf.as_deref(),
             on_failure: &self.settings.on_failure,
             failures,
             subject: input.message.values("Subject").next(),
@@ -303,6 +330,7 @@ mod tests {
             own: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             on_failure: BTreeMap::new(),
             authserv_id: None,
+            received_spf: false,
             lists: lists::Terms::default(),
             fingerprint: String::new(),
         };

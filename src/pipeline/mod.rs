@@ -14,6 +14,7 @@ pub mod budget;
 mod early;
 pub mod engine;
 mod listed;
+mod naming;
 mod process;
 pub mod record;
 pub mod release;

@@ -1,7 +1,7 @@
 //! What was verified of the sender, as lines for people: each method with its result and the reason.
 
 use super::explain::Story;
-use crate::model::authentication::{ArcChain, Dkim, Dmarc, Iprev, Spf};
+use crate::model::authentication::{ArcChain, Dkim, Dmarc, Iprev, Method, Spf};
 use crate::model::{AuthResult, Authentication, Author, Outcome, Scanner, Skip, text};
 
 /// The longest reason that is shown.
@@ -29,6 +29,15 @@ pub(super) fn lines(story: &Story<'_>) -> Vec<String> {
     };
     tell("client", "", client(story, seen));
     tell("author", "", author(&seen.author));
+    if let Some(by) = &seen.told_by {
+        let told: Vec<&str> = seen.told.iter().map(|method| method.name()).collect();
+        let by = text::line(by, MAX_NAME);
+        tell(
+            "told",
+            "",
+            format!("{by} is trusted, so these were not verified again: {}", names(told.into_iter())),
+        );
+    }
     // The HELO name stands in for an empty MAIL FROM, and is then told once.
     let identities = match seen.mail_from == seen.helo {
         true => [("MAIL FROM is empty, HELO", &seen.mail_from), ("", &None)],
@@ -51,7 +60,9 @@ pub(super) fn lines(story: &Story<'_>) -> Vec<String> {
     if seen.dkim_left_out > 0 {
         tell("dkim", "-", format!("{} more signatures were not looked at", seen.dkim_left_out));
     } else if seen.dkim.is_empty() {
-        tell("dkim", "none", "there is no signature".to_owned());
+        let by = seen.told_by.as_deref().filter(|_| seen.told.contains(&Method::Dkim));
+        let by = by.map(|by| format!(", as told by {}", text::line(by, MAX_NAME)));
+        tell("dkim", "none", format!("there is no signature{}", by.unwrap_or_default()));
     }
     if let Some(chain) = &seen.arc {
         tell("arc", chain.result.name(), arc(chain));
@@ -66,7 +77,11 @@ pub(super) fn lines(story: &Story<'_>) -> Vec<String> {
         None => tell("dmarc", "-", "not looked at, as there is not one author's domain".to_owned()),
     }
     match &seen.iprev {
-        Some(found) => tell("iprev", found.result.name(), iprev(found)),
+        Some(found) => {
+            let by = seen.told_by.as_deref().filter(|_| seen.told.contains(&Method::Iprev));
+            let told = by.map(|by| format!("as told by {}", text::line(by, MAX_NAME)));
+            tell("iprev", found.result.name(), told.unwrap_or_else(|| iprev(found)));
+        }
         None if seen.no_client.is_some() => {
             tell("iprev", "-", "not looked at, as there is no client to judge".to_owned());
         }
@@ -134,6 +149,9 @@ fn dkim(signature: &Dkim) -> String {
 
 fn arc(chain: &ArcChain) -> String {
     let ArcChain { sets, sealers, trusted, reason, .. } = chain;
+    if let (0, Some(reason)) = (sets, reason) {
+        return text::line(reason, MAX_REASON);
+    }
     let sets = if *sets == 1 { "1 set".to_owned() } else { format!("{sets} sets") };
     let mut told = match sealers.is_empty() {
         true => sets,

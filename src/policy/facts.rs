@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub released: Option<MailId>,
     /// Our Authentication-Results of it: those of now, or of a released copy those it was stored with.
     pub auth_results: Option<&'a str>,
+    /// Our Received-SPF of it, where one is written.
+    pub received_spf: Option<&'a str>,
     /// What it is worth that a scanner failed; [`Worth::default_for`] where a scanner is not named.
     pub on_failure: &'a BTreeMap<Scanner, Worth>,
     /// How often this very message was put off before because of the same failure.

@@ -23,6 +23,9 @@ pub(super) fn fields(
     if let Some(results) = facts.auth_results {
         add("Authentication-Results", results);
     }
+    if let Some(spf) = facts.received_spf {
+        add("Received-SPF", spf);
+    }
     add("X-Mailward-Id", facts.id.as_str());
     if facts.released.is_some() {
         // A person has judged it: what scanners would say now is no verdict on it.

@@ -1,7 +1,8 @@
 //! How the daemon is seen and how it sees time.
 //!
 //! **Contract.** [`clock`] is the only place that reads the machine's time, [`spawn`] the only place
-//! that starts a task, [`metrics`] declares every metric, [`log`] sets up tracing once.
+//! that starts a task, [`metrics`] declares every metric, [`log`] sets up tracing once, [`seldom`] keeps
+//! a line from being told too often.
 //!
 //! **Failures.** A task that panics is counted and logged under its name; nothing here stops the
 //! daemon.
@@ -9,6 +10,7 @@
 pub mod clock;
 pub mod log;
 pub mod metrics;
+pub mod seldom;
 pub mod spawn;
 
 pub use clock::Clock;

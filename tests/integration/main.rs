@@ -34,6 +34,7 @@ mod over_tcp;
 mod poisoning;
 mod relay;
 mod release;
+mod results;
 mod scan_shows;
 mod spine;
 mod suites;

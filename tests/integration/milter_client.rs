@@ -45,6 +45,8 @@ pub struct Peer {
     pub name: String,
     pub ip: String,
     pub helo: String,
+    /// The name that the MTA gives itself.
+    pub mta: String,
     pub user: Option<String>,
 }
 
@@ -54,6 +56,7 @@ impl Default for Peer {
             name: "mx.sender.example".into(),
             ip: "192.0.2.7".into(),
             helo: "mx.sender.example".into(),
+            mta: "mx.example.org".into(),
             user: None,
         }
     }
@@ -111,7 +114,7 @@ impl MilterClient {
         self.macros(
             b'C',
             &[
-                ("j", "mx.example.org"),
+                ("j", &peer.mta),
                 ("{daemon_name}", "smtpd"),
                 ("v", "Postfix 3.7"),
                 ("{client_connections}", "1"),

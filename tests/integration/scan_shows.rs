@@ -12,7 +12,7 @@ use super::milter_client::{MilterClient, Peer};
 use super::mta::{Daemon, Dns, Site};
 
 /// Each case, and as whose mail it is judged.
-const CASES: [(&str, &[&str]); 9] = [
+const CASES: [(&str, &[&str]); 10] = [
     ("all-pass", &["--ip", "192.0.2.7", "--helo", "out.provider.example", "--from", "anna@sender.example"]),
     ("forged-from", &["--ip", "203.0.113.66", "--helo", "evil.example", "--from", "x@evil.example"]),
     ("dns-fails", &["--ip", "192.0.2.7", "--helo", "out.provider.example", "--from", "anna@sender.example"]),
@@ -23,6 +23,10 @@ const CASES: [(&str, &[&str]); 9] = [
         &["--ip", "198.18.0.1", "--helo", "backup.example.org", "--from", "anna@sender.example"],
     ),
     ("relay-names-nobody", &["--ip", "198.18.0.1", "--from", "anna@sender.example"]),
+    (
+        "told-by-a-gateway",
+        &["--ip", "198.18.0.1", "--helo", "gw.example.org", "--from", "anna@sender.example"],
+    ),
     ("no-client", &["--from", "anna@sender.example"]),
     ("bounce", &["--ip", "192.0.2.7", "--helo", "out.provider.example"]),
 ];
@@ -34,6 +38,7 @@ enabled = false
 trusted_relays = [\"198.18.0.0/15\"]
 [auth]
 authserv_id = \"mx.example.org\"
+trusted_ids = [\"gw.example.org\"]
 trusted_sealers = [\"lists.example\"]
 ";
 
@@ -186,7 +191,9 @@ fn the_sieve_script_finds_a_failure_in_the_field_that_is_added() {
     let pattern = line.split('"').nth(3).unwrap();
     let site = Site::new().unwrap();
     // Mail that is held gets no fields, and would show none here.
-    let told = site.defaults(&format!("[scanner.auth]\n{TERMS}[policy.dmarc]\nreject = \"tag\"\nquarantine = \"tag\"\n"));
+    let told = site.defaults(&format!(
+        "[scanner.auth]\n{TERMS}[policy.dmarc]\nreject = \"tag\"\nquarantine = \"tag\"\n"
+    ));
     std::fs::write(site.config(), told).unwrap();
     let field = |case: &str, arguments: &[&str]| -> String {
         let object: Value =

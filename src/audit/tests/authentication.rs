@@ -1,7 +1,7 @@
 //! What was verified, in a record: every text of it is the sender's or his DNS's.
 
 use super::*;
-use crate::model::authentication::{ArcChain, Dkim, Dmarc, Iprev, Spf};
+use crate::model::authentication::{ArcChain, Dkim, Dmarc, Iprev, Method, Spf};
 use crate::model::{AuthResult, Authentication, Author};
 
 /// Everything as long as it can be told.
@@ -36,6 +36,8 @@ fn huge(long: &str) -> Authentication {
         dmarc: Some(Dmarc { domain: text(), record: Some(text()), reason: Some(text()), ..Dmarc::default() }),
         iprev: Some(Iprev { name: Some(text()), ..Iprev::default() }),
         author: Author::SeveralDomains(vec![text(); 500]),
+        told_by: Some(text()),
+        told: vec![Method::Spf],
         ..Authentication::default()
     }
 }

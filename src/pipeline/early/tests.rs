@@ -77,6 +77,7 @@ async fn measure() {
         own: vec!["192.0.2.0/24".parse().unwrap()],
         on_failure: Default::default(),
         authserv_id: None,
+        received_spf: false,
         lists: Terms::new(&Config::default()),
         fingerprint: String::new(),
     };
@@ -88,7 +89,12 @@ async fn measure() {
         metrics: Arc::clone(&metrics),
         pseudonyms: None,
     };
-    let releasing = release::Settings { config: Default::default(), authserv_id: None, teacher: None };
+    let releasing = release::Settings {
+        config: Default::default(),
+        own_id: Default::default(),
+        received_spf: false,
+        teacher: None,
+    };
     let shared = Shared {
         releases: Releases::new(parts, TokenKey::new(&[0; 32]), releasing),
         refusals: Refusals::start(Arc::clone(&audit), &metrics),

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::ReleaseError;
 use super::token;
-use crate::mail::cut;
-use crate::model::{HeaderValue, MailId};
+use super::{ReleaseError, Settings};
+use crate::mail::{auth_results, cut, received_spf};
+use crate::model::{AuthservId, HeaderValue, MailId};
 use crate::quarantine::{Meta, Quarantine};
 
 /// An entry, read whole.
@@ -41,11 +41,16 @@ impl Entry {
         Ok(Self { meta, raw, body })
     }
 
-    /// The message with `fields` on top.
-    pub(super) fn pieces(&self, fields: String, authserv_id: Option<&str>) -> Vec<Bytes> {
+    /// The message with `fields` on top, without what claims to be ours: in our name of today, in that which the
+    /// MTA had when it came, and in that of the results which we gave then.
+    pub(super) fn pieces(&self, fields: String, settings: &Settings) -> Vec<Bytes> {
         let mut pieces = vec![Bytes::from(fields)];
         let mut from = 0;
-        for cut in cut::forged(&self.raw, authserv_id) {
+        let of_results = || auth_results::authserv_id(self.meta.auth_results.as_deref()?.as_bytes());
+        let then = of_results().and_then(|id| id.parse().ok());
+        let ours: Vec<AuthservId> = settings.own_id.of(&self.meta.session).into_iter().chain(then).collect();
+        let others: &[&str] = if settings.received_spf { &[received_spf::NAME] } else { &[] };
+        for cut in cut::forged(&self.raw, &ours, others) {
             pieces.push(self.raw.slice(from..cut.start));
             from = cut.end;
         }

@@ -115,7 +115,7 @@ impl Releases {
             reverse_path: &meta.envelope.reverse_path,
             parameters: &meta.envelope.parameters,
             recipients: std::slice::from_ref(recipient),
-            pieces: &entry.pieces(fields, settings.authserv_id.as_deref()),
+            pieces: &entry.pieces(fields, settings),
         };
         let state = State::Sending { at: now, by: by.to_owned() };
         let (quarantine, id, to) = (Arc::clone(&self.parts.quarantine), meta.id, recipient.clone());

@@ -50,7 +50,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::audit::{Audit, Entry as Line, Pseudonyms, QuarantineEvent, Sync};
-use crate::model::{Category, MailId, Recipient, ReversePath, text};
+use crate::model::{Category, MailId, OwnId, Recipient, ReversePath, text};
 use crate::net::Gate;
 use crate::quarantine::{Meta, Quarantine, QuarantineError};
 use crate::telemetry::spawn::supervised;
@@ -78,7 +78,9 @@ pub struct Settings {
     /// `[release]`.
     pub config: Config,
     /// The name under which our Authentication-Results are trusted.
-    pub authserv_id: Option<String>,
+    pub own_id: OwnId,
+    /// Received-SPF fields are ours, so that those which came with a mail go.
+    pub received_spf: bool,
     /// Who learns.
     pub teacher: Option<Arc<dyn Teacher>>,
 }

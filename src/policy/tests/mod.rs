@@ -78,6 +78,7 @@ impl Case {
             exempt: &self.exempt,
             released: self.released,
             auth_results: self.auth_results.as_deref(),
+            received_spf: None,
             authentication: self.authentication.as_ref(),
             on_failure: &self.on_failure,
             failures: self.failures,

@@ -28,17 +28,38 @@ pub(super) struct Client {
 /// Why there is nobody to judge: [`Skip::NoClient`] where no address is known, [`Skip::Relay`] where a
 /// relay's Received field names none.
 pub(super) fn client(session: &Session, message: &Message, relays: &[IpNet]) -> Result<Client, Skip> {
-    let ip = session.client.addr.ip().ok_or(Skip::NoClient)?;
-    let is_relay = |ip: &IpAddr| relays.iter().any(|net| net.contains(ip));
+    walk(session, message, relays).1
+}
+
+/// Whether a trusted relay hands the mail in.
+pub(super) fn is_handed_in(session: &Session, relays: &[IpNet]) -> bool {
+    session.client.addr.ip().is_some_and(|ip| is_relay(ip, relays))
+}
+
+/// How many Received fields from the top trusted relays wrote, as far as their words lead; each names whom the
+/// relay took the mail from.
+pub(super) fn hops(session: &Session, message: &Message, relays: &[IpNet]) -> usize {
+    walk(session, message, relays).0
+}
+
+fn walk(session: &Session, message: &Message, relays: &[IpNet]) -> (usize, Result<Client, Skip>) {
+    let Some(ip) = session.client.addr.ip() else { return (0, Err(Skip::NoClient)) };
     let mut client = Client { ip, helo: session.helo.clone().unwrap_or_default() };
     let mut received = message.values("Received");
-    for _ in 0..MAX_HOPS {
-        if !is_relay(&client.ip) {
-            return Ok(client);
+    for hops in 0..MAX_HOPS {
+        if !is_relay(client.ip, relays) {
+            return (hops, Ok(client));
         }
-        client = received.next().and_then(from).ok_or(Skip::Relay)?;
+        match received.next().and_then(from) {
+            Some(before) => client = before,
+            None => return (hops, Err(Skip::Relay)),
+        }
     }
-    Err(Skip::Relay)
+    (0, Err(Skip::Relay))
+}
+
+fn is_relay(ip: IpAddr, relays: &[IpNet]) -> bool {
+    relays.iter().any(|net| net.contains(&ip))
 }
 
 /// The `from` clause of a Received field (RFC 5321 §4.4): `from HELO (NAME [ADDRESS])`.

@@ -1,6 +1,7 @@
 //! What of the results speaks against a message.
 
 use crate::dns::Spent;
+use crate::model::authentication::Method;
 use crate::model::{
     AuthResult, Authentication, Author, Category, DmarcPolicy, Finding, Outcome, Scanner, Score, Severity,
 };
@@ -94,9 +95,11 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
         add(symbol, Severity::Low, Category::Suspicious, score, text);
     }
     if let Some(iprev) = seen.iprev.as_ref().filter(|i| i.result == AuthResult::Fail) {
-        let text = match &iprev.name {
-            Some(name) => format!("the client's name {name} does not lead back to it"),
-            None => "the client's address has no name".to_owned(),
+        let told_by = seen.told_by.as_deref().filter(|_| seen.told.contains(&Method::Iprev));
+        let text = match (&iprev.name, told_by) {
+            (Some(name), _) => format!("the client's name {name} does not lead back to it"),
+            (None, Some(by)) => format!("no name of the client leads back to it (as told by {by})"),
+            (None, None) => "the client's address has no name".to_owned(),
         };
         add("IPREV_FAIL", Severity::Info, Category::Suspicious, 0.5, text);
     }

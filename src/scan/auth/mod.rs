@@ -12,7 +12,8 @@
 //! signatures, keys and questions are counted.
 //!
 //! Where to find what: whom the From field names `author`, which client `client`, [`spf`], [`dmarc`],
-//! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`.
+//! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`, the words of others
+//! `trusted`.
 
 pub mod author;
 mod client;
@@ -24,6 +25,7 @@ mod signed;
 mod spf;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,9 +36,11 @@ use mail_auth::MessageAuthenticator;
 use self::client::Client;
 use self::keys::Keys;
 use self::signed::{Terms, Verified};
+use self::trusted::Words;
 use super::{BoxFuture, Report, Scan, ScanInput};
 use crate::dns::{Inquiry, Resolver};
-use crate::model::{AuthResult, Authentication, Direction, Outcome, Scanner, Skip};
+use crate::model::authentication::Method;
+use crate::model::{AuthResult, Authentication, AuthservId, Direction, Outcome, OwnId, Scanner, Skip};
 use crate::telemetry::Clock;
 
 /// Messages up to this size are hashed on the thread that asks.
@@ -53,6 +57,10 @@ pub struct Settings {
     pub trusted_relays: Vec<IpNet>,
     /// Sealers whose ARC chain is believed.
     pub trusted_sealers: Vec<String>,
+    /// Hosts whose Authentication-Results are taken instead of verifying again.
+    pub trusted_ids: Vec<AuthservId>,
+    /// Our own name, which is never one of them.
+    pub own_id: OwnId,
 }
 
 /// Verifies messages.
@@ -98,8 +106,9 @@ impl Auth {
         seen.client = client.as_ref().ok().map(|client| client.ip);
         let client = client.ok();
 
-        let sender = self.sender(&inquiry, &input, client.as_ref());
-        let signed = self.signed(&inquiry, &input);
+        let words = trusted::words(&input, &self.settings);
+        let sender = self.sender(&inquiry, &input, client.as_ref(), &words);
+        let signed = self.signed(&inquiry, &input, &words);
         let ((helo, mail_from, iprev), signed) = futures_util::join!(sender, signed);
         (seen.helo, seen.mail_from, seen.iprev) = (helo, mail_from, iprev);
         let verified = match signed {
@@ -107,15 +116,16 @@ impl Auth {
             Err(outcome) => return Report::new(outcome),
         };
         (seen.dkim, seen.dkim_left_out, seen.arc) = (verified.dkim, verified.left_out, verified.arc);
+        words.take_over(&mut seen);
         if let Some(domain) = seen.author.domain() {
             let spf = seen.mail_from.as_ref();
             let mut dmarc = dmarc::check(&inquiry, domain, spf, &seen.dkim).await;
-            if client.is_none() && dmarc.result == AuthResult::Fail {
+            if seen.no_client.is_some() && dmarc.result == AuthResult::Fail {
                 // SPF could not speak for it, so nobody knows.
                 dmarc.result = AuthResult::None;
                 dmarc.reason = Some("the client is not known, so SPF could not be looked at".to_owned());
             }
-            seen.dmarc = Some(dmarc);
+            seen.dmarc = Some(words.dmarc(dmarc, &mut seen));
         }
         let findings = findings::of(&seen);
         let outcome = findings::outcome(&seen, inquiry.spent(), &findings);
@@ -128,6 +138,7 @@ impl Auth {
         inquiry: &Inquiry,
         input: &ScanInput,
         client: Option<&Client>,
+        words: &Words,
     ) -> (
         Option<crate::model::authentication::Spf>,
         Option<crate::model::authentication::Spf>,
@@ -135,22 +146,34 @@ impl Auth {
     ) {
         let Some(Client { ip, helo }) = client else { return (None, None, None) };
         let reverse_path = input.envelope.reverse_path.address();
-        let (helo_result, mail_from, iprev) = futures_util::join!(
-            spf::helo(inquiry, *ip, helo),
-            spf::mail_from(inquiry, *ip, reverse_path, helo),
-            iprev::check(inquiry, *ip),
-        );
-        (helo_result, mail_from, Some(iprev))
+        let spf = async {
+            if words.tell(Method::Spf) {
+                return (None, None);
+            }
+            let mail_from = spf::mail_from(inquiry, *ip, reverse_path, helo);
+            futures_util::join!(spf::helo(inquiry, *ip, helo), mail_from)
+        };
+        let iprev =
+            async { if words.tell(Method::Iprev) { None } else { Some(iprev::check(inquiry, *ip).await) } };
+        let ((helo, mail_from), iprev) = futures_util::join!(spf, iprev);
+        (helo, mail_from, iprev)
     }
 
     /// DKIM and ARC.
-    async fn signed(&self, inquiry: &Inquiry, input: &Arc<ScanInput>) -> Result<Verified, Outcome> {
-        if !signed::is_signed(&input.message) {
+    async fn signed(
+        &self,
+        inquiry: &Inquiry,
+        input: &Arc<ScanInput>,
+        words: &Words,
+    ) -> Result<Verified, Outcome> {
+        let all_told = words.tell(Method::Dkim) && words.tell(Method::Arc);
+        if all_told || !signed::is_signed(&input.message) {
             return Ok(Verified::default());
         }
-        let keys = Keys::fetch(inquiry, signed::keys_of(&input.message, self.settings.signatures)).await;
+        let signatures = if words.tell(Method::Dkim) { 0 } else { self.settings.signatures };
+        let keys = Keys::fetch(inquiry, signed::keys_of(&input.message, signatures)).await;
         let terms = Terms {
-            signatures: self.settings.signatures,
+            signatures,
             trusted_sealers: self.settings.trusted_sealers.clone(),
             now: self.clock.now().seconds(),
         };

@@ -4,6 +4,7 @@ mod commands;
 mod delivered;
 mod failing;
 mod learning;
+mod results;
 mod tokens;
 
 use serde_json::Value;

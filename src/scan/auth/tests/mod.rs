@@ -2,3 +2,4 @@
 
 mod findings_table;
 mod spf_suite;
+mod trusted;
