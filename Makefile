@@ -16,7 +16,7 @@ nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 help:
 	@printf '%s\n' \
-	  'make run    build, start mailward behind a private Postfix, send five mails, stay up until Ctrl-C' \
+	  'make run    build, start mailward behind a private Postfix, send six mails, stay up until Ctrl-C' \
 	  'make demo   the same, ends by itself' \
 	  'make test   format, lints, every test' \
 	  'make lint   format and lints' \

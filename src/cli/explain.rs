@@ -38,9 +38,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
     };
     out(&format!("{}  {}", record.time, answered));
     let client = record.session.client.addr.ip().map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
+    let client = format!("[{client}]");
+    // Postfix calls a client without a name by its address.
+    let name = Some(record.session.client.name.as_str()).filter(|name| !name.is_empty() && *name != client);
     out(&format!(
-        "client    {} [{client}], helo {}",
-        text::line(&record.session.client.name, 120),
+        "client    {}{client}, helo {}",
+        name.map(|name| format!("{} ", text::line(name, 120))).unwrap_or_default(),
         text::line(record.session.helo.as_deref().unwrap_or("none"), 120),
     ));
     out(&format!("from      <{}>", text::line(record.envelope.reverse_path.address(), 120)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::engine::Looked;
 use super::process::{Secured, Shared};
-use crate::model::{Answer, ClientAddr, Disposition, MailId, Session, text};
+use crate::model::{Answer, AuthResult, Authentication, ClientAddr, Disposition, MailId, Session, text};
 use crate::policy::name;
 
 /// Longest foreign text in a log line, in characters.
@@ -63,10 +63,21 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
         rule = main.map(|v| v.rule.as_str()),
         reason = text::line(main.map(|v| v.reason.as_str()).unwrap_or_default(), MAX),
         held_as = secured.held.as_ref().map(MailId::as_str),
+        auth = looked.seen.authentication.as_deref().map(auth),
         coverage = looked.seen.coverage.to_string(),
         ms = millis(took),
         "judged"
     );
+}
+
+/// What was verified, of whom: `spf=pass dkim=none dmarc=fail arc=none author=example.com`. A method that was
+/// not looked at is `-`.
+fn auth(seen: &Authentication) -> String {
+    let mut told = String::new();
+    for (method, result) in seen.summary() {
+        told.push_str(&format!("{method}={} ", result.map_or("-", AuthResult::name)));
+    }
+    told + "author=" + &text::line(seen.author.domain().unwrap_or("-"), MAX)
 }
 
 /// The address of the client.

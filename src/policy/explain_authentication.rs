@@ -98,7 +98,7 @@ fn client(story: &Story<'_>, seen: &Authentication) -> String {
         }
         (Some(judged), _, _) => judged.to_string(),
         (None, Some(Skip::Relay), Some(connected)) => {
-            format!("not known: {connected} is a trusted relay, and its Received field names nobody")
+            format!("not known: {connected} is a trusted relay, and its Received field names no host outside")
         }
         (None, _, _) => "not known".to_owned(),
     }

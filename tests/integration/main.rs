@@ -9,6 +9,10 @@
 
 mod admin_door;
 mod admin_http;
+mod auth_outage;
+mod auth_postfix;
+mod auth_relay;
+mod auth_upgrade;
 mod case;
 mod cases;
 mod command_line;

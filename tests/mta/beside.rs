@@ -4,6 +4,8 @@
 //!
 //! **Failures.** One that is installed and does not start is told, too, and left out: the others still run.
 
+use std::net::SocketAddr;
+
 use super::clamd::{self, Clamd};
 use super::neighbour::Plays;
 use super::rspamd::{self, Rspamd};
@@ -18,10 +20,10 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Starts what is installed.
-    pub(crate) fn start() -> Self {
+    /// Starts what is installed; `dns` is whom rspamd asks.
+    pub(crate) fn start(dns: SocketAddr) -> Self {
         let mut beside = Self::default();
-        beside.rspamd = beside.one(Plays::Rspamd, rspamd::missing(), Rspamd::start, Rspamd::socket);
+        beside.rspamd = beside.one(Plays::Rspamd, rspamd::missing(), || Rspamd::asking(dns), Rspamd::socket);
         beside.clamd = beside.one(
             Plays::Clamd,
             clamd::missing(),

@@ -1,5 +1,6 @@
 //! `make run` and `make demo`: mailward on its embedded defaults behind a private Postfix, with rspamd and clamd beside it
-//! where they are installed, and five mails.
+//! where they are installed, a DNS of its own on loopback – the machine's is never asked – and six mails. The
+//! first is signed by opendkim where that is installed, the last is sent in another's name.
 //!
 //! Shows for each mail the server's reply, the headers added and taken away, where it landed, what each scanner said and why. With
 //! `--stay` it then keeps everything running until Ctrl-C. Ends with status 1 if a mail that was taken is found
@@ -19,17 +20,40 @@ use serde_json::Value;
 use mta::beside::Beside;
 use mta::samples::{eicar, gtube};
 use mta::smtp::{SmtpReply, crlf};
-use mta::{Daemon, Delivered, Options, Postfix, delivered};
+use mta::{Daemon, Delivered, Dns, Opendkim, Options, Postfix, Smtp, Transaction, delivered};
 
 const RECIPIENT: &str = "alice@example.org";
 
-/// File in `tests/samples/demo` (with blanks that [`mail`] fills in), who sends it, what it is.
-const MAILS: [(&str, &str, &str); 5] = [
-    ("1-clean.eml", "martha@remote.example", "an ordinary mail"),
-    ("2-eicar.eml", "accounts@remote.example", "the EICAR test virus, attached"),
-    ("3-gtube.eml", "deals@remote.example", "the GTUBE test spam"),
-    ("4-phish.eml", "security@remote.example", "a form that asks for a bank password"),
-    ("5-forged.eml", "somebody@remote.example", "forged verdict headers"),
+/// What the DNS knows of the two who send: one domain says which server may send for it, and what to do with
+/// mail in its name that is from elsewhere; the other one says where its own mail comes from.
+const ZONE: &str = "
+remote.example TXT v=spf1 ip4:203.0.113.7 -all
+_dmarc.remote.example TXT v=DMARC1; p=reject
+7.113.0.203.in-addr.arpa PTR mail.remote.example
+mail.remote.example A 203.0.113.7
+remote.example MX 10 mail.remote.example
+bulk.example MX 10 host66.bulk.example
+bulk.example TXT v=spf1 ip4:198.51.100.66 -all
+66.100.51.198.in-addr.arpa PTR host66.bulk.example
+host66.bulk.example A 198.51.100.66
+";
+
+/// The server of remote.example.
+const REMOTE: &str = "203.0.113.7 mail.remote.example";
+/// The server of bulk.example.
+const BULK: &str = "198.51.100.66 host66.bulk.example";
+/// The mail that is signed.
+const SIGNED: &str = "1-clean.eml";
+
+/// File in `tests/samples/demo` (with blanks that [`mail`] fills in), the client's address and name, the sender
+/// in the envelope, what it is.
+const MAILS: [(&str, &str, &str, &str); 6] = [
+    (SIGNED, REMOTE, "martha@remote.example", "an ordinary mail"),
+    ("2-eicar.eml", REMOTE, "accounts@remote.example", "the EICAR test virus, attached"),
+    ("3-gtube.eml", REMOTE, "deals@remote.example", "the GTUBE test spam"),
+    ("4-phish.eml", REMOTE, "security@remote.example", "a form that asks for a bank password"),
+    ("5-forged.eml", REMOTE, "somebody@remote.example", "forged verdict headers"),
+    ("6-spoofed.eml", BULK, "news@bulk.example", "a mail in another's name: From: martha@remote.example"),
 ];
 
 fn main() -> ExitCode {
@@ -44,18 +68,26 @@ fn main() -> ExitCode {
 
 fn demonstrate() -> anyhow::Result<ExitCode> {
     let stay = std::env::args().any(|argument| argument == "--stay");
-    let neighbours = Beside::start();
+    let signer = signer();
+    let dns = Dns::serving(&format!("{ZONE}{}", signer.as_ref().map_or("", Opendkim::record)))?;
+    println!("the DNS is a private one at {}, and knows remote.example and bulk.example only", dns.address());
+    let neighbours = Beside::start(dns.address());
     for line in &neighbours.told {
         println!("{line}");
     }
     println!("Starting mailward on its embedded defaults, with the places redirected.");
-    let daemon = Daemon::start(&neighbours.sections())?;
+    let daemon = Daemon::start(&format!("{}{}", dns.section(), neighbours.sections()))?;
     println!("Starting a private Postfix on 127.0.0.1, with mailward as its milter.");
     let postfix = Postfix::start(&Options::with_milter(daemon.endpoint()))?;
     let mut lost = 0;
-    for (number, (file, from, what)) in MAILS.iter().enumerate() {
+    for (number, (file, client, from, what)) in MAILS.iter().enumerate() {
         println!("\n{}\n{}. {what}", "─".repeat(78), number + 1);
-        if !show(&daemon, &postfix, file, from)? {
+        let id = format!("{file}.{}@remote.example", std::process::id());
+        let mut message = mail(file, &id)?;
+        if let Some(signer) = signer.as_ref().filter(|_| *file == SIGNED) {
+            message = signer.signed(&message)?;
+        }
+        if !show(&daemon, &postfix, &message, &id, client, from)? {
             lost += 1;
         }
     }
@@ -74,19 +106,44 @@ fn demonstrate() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who signs the mail of remote.example, if it is installed.
+fn signer() -> Option<Opendkim> {
+    if let Some(missing) = mta::opendkim::missing() {
+        println!("opendkim signs nothing, {missing}: SPF alone speaks for remote.example");
+        return None;
+    }
+    match Opendkim::start(&mta::opendkim::Options { domain: "remote.example", ..Default::default() }) {
+        Ok(running) => {
+            println!("opendkim signs the first mail, with a key that was made for this run");
+            Some(running)
+        }
+        Err(error) => {
+            let why = format!("{error:#}");
+            println!("opendkim is installed and does not start: {}", why.lines().next().unwrap_or_default());
+            None
+        }
+    }
+}
+
 /// Sends one mail and tells what became of it. False if it was taken and is nowhere.
-fn show(daemon: &Daemon, postfix: &Postfix, file: &str, from: &str) -> anyhow::Result<bool> {
-    let id = format!("{file}.{}@remote.example", std::process::id());
-    let message = mail(file, &id)?;
+fn show(
+    daemon: &Daemon,
+    postfix: &Postfix,
+    message: &[u8],
+    id: &str,
+    client: &str,
+    from: &str,
+) -> anyhow::Result<bool> {
     let before = audited(daemon)?;
-    let transaction = mta::smtp::send(postfix.smtp_port(), from, &[RECIPIENT], &message)?;
+    println!("   from            {from}, by {client}");
+    let transaction = send(postfix, client, from, message)?;
     let reply = transaction.last();
     println!("   SMTP reply      {reply}");
-    let arrived = if transaction.taken() { arrival(postfix, reply, &id)? } else { None };
+    let arrived = if transaction.taken() { arrival(postfix, reply, id)? } else { None };
     let audit_id = audited(daemon)?.into_iter().find(|id| !before.contains(id));
     let found = match &arrived {
         Some(mail) => {
-            headers(&message, mail);
+            headers(message, mail);
             println!("   landed in       the mailbox: {}", mail.path.display());
             true
         }
@@ -105,6 +162,16 @@ fn show(daemon: &Daemon, postfix: &Postfix, file: &str, from: &str) -> anyhow::R
         None => println!("   why             mailward has no record of it"),
     }
     Ok(found)
+}
+
+/// Hands a mail to Postfix as its sender's server would: XCLIENT stands in for the Internet.
+fn send(postfix: &Postfix, client: &str, from: &str, message: &[u8]) -> anyhow::Result<Transaction> {
+    let (ip, name) = client.split_once(' ').context("a client has an address and a name")?;
+    let mut smtp = Smtp::hello(postfix.smtp_port(), name)?;
+    smtp.pretend(&format!("ADDR={ip} NAME={name}"), name)?;
+    let transaction = smtp.send(from, &[RECIPIENT], message)?;
+    smtp.quit()?;
+    Ok(transaction)
 }
 
 /// The sample with its blanks filled in.
@@ -175,14 +242,7 @@ fn headers(sent: &[u8], arrived: &Delivered) {
         }
     };
     print("headers taken", taken.iter().collect());
-    let left_results =
-        kept.iter().any(|field| field.to_ascii_lowercase().starts_with("authentication-results"));
     print("headers left", kept);
-    if left_results {
-        println!(
-            "                   (`authserv_id` in [auth] is not set: it would say that this name is ours, and forged)"
-        );
-    }
     print("headers added", above.iter().filter(of_filters).collect());
 }
 
@@ -217,17 +277,19 @@ fn scanners(daemon: &Daemon, id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The explanation without the findings, which [`scanners`] has told, and the rules that did not decide.
 fn explain(daemon: &Daemon, id: &str) -> anyhow::Result<()> {
-    const LINES: usize = 16;
     let output = daemon.cli(&["explain", id])?;
     let told = if output.status.success() { &output.stdout } else { &output.stderr };
     let told = String::from_utf8_lossy(told);
     println!("   why             mailward explain {id}");
-    for line in told.lines().take(LINES) {
-        println!("                   │ {line}");
-    }
-    if told.lines().count() > LINES {
-        println!("                   │ …");
+    let mut block = "";
+    for line in told.lines() {
+        block = if line.starts_with("  ") || line.starts_with('>') { block } else { line };
+        let is_left_out = block.starts_with("findings") || (block == "rules" && !line.starts_with('>'));
+        if !is_left_out && !line.is_empty() {
+            println!("                   │ {line}");
+        }
     }
     Ok(())
 }
@@ -240,8 +302,8 @@ fn invite(daemon: &Daemon, postfix: &Postfix) -> anyhow::Result<()> {
     println!(
         "Up, until Ctrl-C. Send more:
 
-  swaks --server 127.0.0.1:{port} --from you@remote.example --to {RECIPIENT} --attach @FILE
-  swaks --server 127.0.0.1:{port} --from you@remote.example --to {RECIPIENT} --data @MESSAGE.eml
+  swaks --server 127.0.0.1:{port} --from you@remote.example --xclient-addr 203.0.113.7 --to {RECIPIENT} --attach @FILE
+  swaks --server 127.0.0.1:{port} --from you@remote.example --xclient-addr 203.0.113.7 --to {RECIPIENT} --data @MESSAGE.eml
 
   mailbox         {mailbox}
   what was done   {binary} audit list --config {config}

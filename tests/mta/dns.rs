@@ -56,7 +56,7 @@ pub(crate) enum Answer {
     /// These bytes after the id and instead of everything else.
     Raw(Vec<u8>),
     /// The same answer under another id.
-    OtherId(Box<Answer>),
+    OtherId(Box<Self>),
 }
 
 /// A running server, until it is dropped.

@@ -4,8 +4,8 @@
 #
 # An admin's servers are left alone: a Postfix, rspamd, clamd or redis that is here is used for its programs only, one
 # that this script installs is neither started nor enabled, and no package is ever removed (another mail server would
-# be). Without the neighbours (rspamd, clamd, redis), miltertest and python3-authres everything else still runs: what
-# they are for is left out, and said.
+# be). Without the neighbours (rspamd, clamd, redis), miltertest, opendkim and python3-authres everything else still
+# runs: what they are for is left out, and said.
 set -eu
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -27,6 +27,9 @@ if lacks clamd; then
     if lacks freshclam; then units="$units clamav-freshclam.service"; fi
 fi
 if lacks miltertest; then wanted="$wanted miltertest"; fi
+if lacks opendkim; then wanted="$wanted opendkim"; units="$units opendkim.service"; fi
+if lacks opendkim-genkey; then wanted="$wanted opendkim-tools"; fi
+if lacks openssl; then wanted="$wanted openssl"; fi
 # Somebody else's reader of Authentication-Results.
 if ! /usr/bin/python3 -c 'import authres' 2>/dev/null; then wanted="$wanted python3-authres"; fi
 

@@ -33,3 +33,12 @@ pub(crate) fn clamd_ready(test: &str) -> bool {
     }
     true
 }
+
+/// Whether Postfix and opendkim are installed; says what is missing where not. Use as [`postfix_ready`].
+pub(crate) fn opendkim_ready(test: &str) -> bool {
+    if let Some(missing) = super::opendkim::missing() {
+        not_run(test, &missing, "run tests/mta/install.sh as root");
+        return false;
+    }
+    postfix_ready(test)
+}

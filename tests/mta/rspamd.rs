@@ -2,7 +2,7 @@
 //!
 //! **Contract.** [`Rspamd::start`] returns when worker and controller answer. Debian's programs and rules, a
 //! configuration, state and sockets of its own below one temporary directory; it asks a DNS server that knows no
-//! names, and nothing else of the net. Rules of ours, `TEST_CLIENT` and its like,
+//! names, or the one that [`Rspamd::asking`] is told, and nothing else of the net. Rules of ours, `TEST_CLIENT` and its like,
 //! tell what rspamd was told. Dropped = stopped,
 //! by process id.
 //!
@@ -64,7 +64,8 @@ pub(crate) struct Rspamd {
     processes: Vec<Child>,
     worker: SocketAddr,
     controller: SocketAddr,
-    _dns: Dns,
+    /// Held until the end.
+    dns: Option<Dns>,
 }
 
 /// What is missing to start one, as a sentence; `None` if nothing is.
@@ -83,16 +84,26 @@ impl Rspamd {
     /// # Errors
     /// If it ends or does not answer in time; with its log.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        let dns = Dns::empty()?;
+        let mut rspamd = Self::asking(dns.address())?;
+        rspamd.dns = Some(dns);
+        Ok(rspamd)
+    }
+
+    /// Starts one that asks this DNS server.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn asking(dns: SocketAddr) -> anyhow::Result<Self> {
         let dir = Dir::new("rspamd")?;
         for name in ["conf/local.d", "db", "run", "log"] {
             dir.make(name, 0o755)?;
         }
-        let dns = Dns::empty()?;
         let on_loopback = || -> anyhow::Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
         let (worker, controller) = (on_loopback()?, on_loopback()?);
-        configure(dir.path(), dns.address(), worker, controller)?;
+        configure(dir.path(), dns, worker, controller)?;
         std::fs::write(dir.path().join("controller.password"), PASSWORD)?;
-        let mut rspamd = Self { dir, processes: Vec::new(), worker, controller, _dns: dns };
+        let mut rspamd = Self { dir, processes: Vec::new(), worker, controller, dns: None };
         rspamd.launch_redis()?;
         rspamd.launch()?;
         for address in [worker, controller] {

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::received::{self, From};
 use crate::model::{Message, Session, Skip};
 
 /// More relays in a row than these are a loop.
 const MAX_HOPS: usize = 10;
-/// A longer Received field is not read.
-const MAX_FIELD: usize = 4096;
 
 /// Who sent the message, as far as SPF and iprev are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +23,12 @@ pub(super) struct Client {
 /// The client. Where the connecting host is a trusted relay, the topmost Received field is its own, and
 /// says whom it took the mail from; if that is a trusted relay as well, the next one is, and so on.
 ///
+/// The loopback of a relay is that relay: a content filter that hands mail back, or a program there. What
+/// stands below may be the program's invention, so it is read only where loopback is trusted, too.
+///
 /// # Errors
 /// Why there is nobody to judge: [`Skip::NoClient`] where no address is known, [`Skip::Relay`] where a
-/// relay's Received field names none.
+/// relay's Received field names nobody but itself, or nobody.
 pub(super) fn client(session: &Session, message: &Message, relays: &[IpNet]) -> Result<Client, Skip> {
     walk(session, message, relays).1
 }
@@ -45,14 +47,14 @@ pub(super) fn hops(session: &Session, message: &Message, relays: &[IpNet]) -> us
 fn walk(session: &Session, message: &Message, relays: &[IpNet]) -> (usize, Result<Client, Skip>) {
     let Some(ip) = session.client.addr.ip() else { return (0, Err(Skip::NoClient)) };
     let mut client = Client { ip, helo: session.helo.clone().unwrap_or_default() };
-    let mut received = message.values("Received");
+    let mut fields = message.values("Received");
     for hops in 0..MAX_HOPS {
         if !is_relay(client.ip, relays) {
             return (hops, Ok(client));
         }
-        match received.next().and_then(from) {
-            Some(before) => client = before,
-            None => return (hops, Err(Skip::Relay)),
+        match fields.next().and_then(received::from) {
+            Some(From { ip, helo }) if is_relay(ip, relays) || !is_within(ip) => client = Client { ip, helo },
+            _ => return (hops, Err(Skip::Relay)),
         }
     }
     (0, Err(Skip::Relay))
@@ -62,23 +64,13 @@ fn is_relay(ip: IpAddr, relays: &[IpNet]) -> bool {
     relays.iter().any(|net| net.contains(&ip))
 }
 
-/// The `from` clause of a Received field (RFC 5321 §4.4): `from HELO (NAME [ADDRESS])`.
-fn from(value: &[u8]) -> Option<Client> {
-    let value = std::str::from_utf8(value.get(..value.len().min(MAX_FIELD))?).ok()?;
-    let mut words = value.split_whitespace();
-    if !words.next()?.eq_ignore_ascii_case("from") {
-        return None;
-    }
-    let helo = words.next()?;
-    // What follows the name up to the end of its comment; nothing that the client wrote is after it.
-    let after = value.split_once(helo)?.1.trim_start();
-    let comment = after.strip_prefix('(')?;
-    let comment = comment.split_once(')').map_or(comment, |(inside, _)| inside);
-    // The relay puts the address last: what stands before is a name that the client may have chosen.
-    let bracketed = comment.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(ip, _)| ip);
-    let text = bracketed.unwrap_or(comment.trim());
-    let text = text.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(text, |_| &text[5..]);
-    Some(Client { ip: text.parse::<IpAddr>().ok()?.to_canonical(), helo: helo.to_owned() })
+/// No host elsewhere can have this address, so no sender's domain can name it.
+fn is_within(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    ip.is_loopback() || ip.is_unspecified() || link_local
 }
 
 #[cfg(test)]
@@ -123,6 +115,23 @@ mod tests {
         let two =
             "Received: from inner (inner [192.0.2.7]) by outer\nReceived: from a (a [203.0.113.9]) by inner";
         assert_eq!(of("192.0.2.1", two), Ok(("203.0.113.9".into(), "a".into())));
+    }
+
+    #[test]
+    fn what_a_relay_took_from_itself_is_looked_behind_only_where_loopback_is_trusted() {
+        let filtered = |ip: &str| {
+            format!(
+                "Received: from localhost (localhost [{ip}]) by relay (Postfix)\n\
+                 Received: from a.example (b.example [203.0.113.9]) by relay (Postfix)"
+            )
+        };
+        for ip in ["127.0.0.1", "127.1.2.3", "IPv6:::1", "fe80::1%eth0", "169.254.0.7", "0.0.0.0"] {
+            assert_eq!(of("192.0.2.1", &filtered(ip)), Err(Skip::Relay), "{ip}");
+        }
+        let relays = ["192.0.2.0/24".parse().unwrap(), "127.0.0.0/8".parse().unwrap()];
+        let message = header::parse(format!("{}\n\n", filtered("127.0.0.1")).into_bytes());
+        let behind = client(&session("192.0.2.1"), &message, &relays);
+        assert_eq!(behind, Ok(Client { ip: "203.0.113.9".parse().unwrap(), helo: "a.example".to_owned() }));
     }
 
     #[test]

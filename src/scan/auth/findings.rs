@@ -130,9 +130,12 @@ pub(super) fn outcome(seen: &Authentication, spent: Spent, findings: &[Finding])
         return match spent.questions >= spent.allowed {
             true => Outcome::failed(
                 "dns-budget",
-                format!("{list}: the message asks more DNS questions than one may ({})", spent.allowed),
+                format!(
+                    "the message asks more DNS questions than one may ({}), so nothing is known of {list}",
+                    spent.allowed
+                ),
             ),
-            false => Outcome::failed("temperror", format!("{list}: the DNS gave no answer")),
+            false => Outcome::failed("temperror", format!("the DNS gave no answer for {list}")),
         };
     }
     match seen.no_client {
@@ -192,6 +195,6 @@ mod tests {
         let findings = of(&seen);
         assert!(!findings.iter().any(|f| f.symbol.starts_with("DMARC")));
         let outcome = outcome(&seen, Spent { questions: 3, allowed: 100 }, &findings);
-        assert_eq!(outcome, Outcome::failed("temperror", "DMARC: the DNS gave no answer"));
+        assert_eq!(outcome, Outcome::failed("temperror", "the DNS gave no answer for DMARC"));
     }
 }

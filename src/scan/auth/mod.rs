@@ -11,7 +11,7 @@
 //! may have changed the judgement the outcome is a failure, which `on_failure` weighs. Nothing in a message can make it cost more than its budget:
 //! signatures, keys and questions are counted.
 //!
-//! Where to find what: whom the From field names `author`, which client `client`, [`spf`], [`dmarc`],
+//! Where to find what: whom the From field names `author`, which client `client` (as `received` fields name it), [`spf`], [`dmarc`],
 //! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`, the words of others
 //! `trusted`.
 
@@ -21,6 +21,7 @@ mod dmarc;
 mod findings;
 mod iprev;
 mod keys;
+mod received;
 mod signed;
 mod spf;
 #[cfg(test)]
