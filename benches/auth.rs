@@ -142,7 +142,8 @@ fn thread_time() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(u64::try_from(micros)?))
 }
 
-fn input(mail: &Template) -> ScanInput {
+/// What the scanner is given of a mail that the sender's own host brings.
+pub(crate) fn input(mail: &Template) -> ScanInput {
     let addr = ClientAddr::Ip([127, 0, 0, 1].into());
     let session = Session {
         client: Client { name: "mail.remote.example".to_owned(), addr },

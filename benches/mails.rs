@@ -47,6 +47,14 @@ impl Template {
         Self::from_text(&attachment(&mut Chance(0x2545_f491_4f6c_dd1d), bytes))
     }
 
+    /// About `bytes` of plain text.
+    pub(crate) fn prose(bytes: usize) -> Self {
+        Self::from_text(&headers(
+            "text/plain; charset=utf-8",
+            &prose(&mut Chance(0x2545_f491_4f6c_dd1d), bytes),
+        ))
+    }
+
     /// `bytes` of boundary lines: millions of empty parts.
     pub(crate) fn boundary_flood(bytes: usize) -> Self {
         let body = "--b\r\n".repeat(bytes / 5);

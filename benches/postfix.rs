@@ -6,16 +6,18 @@
 //! taken within its round. Prints Markdown for `docs/performance.md`.
 //!
 //! ```text
-//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth]
+//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash]
 //! ```
 //!
 //! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
 //! `--auth` measures [`auth`] alone, and the whole way of a signed mail that is verified.
+//! `--hash` measures [`hash`] alone and needs no Postfix.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod auth;
 mod direct;
 mod floor;
+mod hash;
 mod mails;
 mod memory;
 #[path = "../tests/mta/mod.rs"]
@@ -46,6 +48,10 @@ fn main() -> anyhow::Result<()> {
     if settings.neighbours {
         println!("{}", table::machine());
         return neighbours::report(settings.rounds, settings.scale);
+    }
+    if settings.hash {
+        println!("{}", table::machine());
+        return hash::report(settings.rounds);
     }
     if settings.auth {
         println!("{}", table::machine());
@@ -82,6 +88,7 @@ struct Settings {
     without_mailward: bool,
     neighbours: bool,
     auth: bool,
+    hash: bool,
 }
 
 enum Mode {
@@ -91,8 +98,14 @@ enum Mode {
 
 impl Settings {
     fn from_arguments() -> anyhow::Result<Mode> {
-        let mut settings =
-            Self { rounds: 7, scale: 100, without_mailward: false, neighbours: false, auth: false };
+        let mut settings = Self {
+            rounds: 7,
+            scale: 100,
+            without_mailward: false,
+            neighbours: false,
+            auth: false,
+            hash: false,
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -102,6 +115,7 @@ impl Settings {
                 "--scale" => settings.scale = value()?.parse()?,
                 "--without-mailward" => settings.without_mailward = true,
                 "--auth" => settings.auth = true,
+                "--hash" => settings.hash = true,
                 "--neighbours" => settings.neighbours = true,
                 other => anyhow::bail!("unknown argument {other}"),
             }

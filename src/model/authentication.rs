@@ -170,7 +170,7 @@ pub struct Spf {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dkim {
-    /// How it ended. `Policy`: it verifies, and is not accepted for the reason that stands beside.
+    /// How it ended. `Policy`: right or not, it is not accepted, for the reason that stands beside.
     pub result: AuthResult,
     /// `d=`, as an A-label in lower case; empty if the signature cannot be read.
     pub domain: String,

@@ -65,6 +65,11 @@ impl Message {
         self.fields.iter().map(|f| (self.slice(&f.name), self.slice(&f.value)))
     }
 
+    /// The bytes of each field from its name up to, not including, the final CRLF, in order.
+    pub fn whole_fields(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+        self.fields.iter().map(|f| self.slice(&(f.name.start..f.value.end)))
+    }
+
     /// The values of all fields called `name` (any case, with or without white space before the colon, as
     /// MTAs compare), in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {

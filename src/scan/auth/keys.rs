@@ -1,8 +1,8 @@
 //! The public keys that a message's signatures name, fetched before anything is verified.
 //!
-//! mail-auth looks keys up itself, one after the other, without a budget, and its cache of texts is keyed
-//! by name alone, so that what SPF looked up could answer for a key. Here all keys are fetched at once
-//! under the message's budget, and mail-auth is given these answers and nothing else: it never asks.
+//! All are asked for at once, each once, under the message's budget. The library that verifies ARC is given
+//! these and nothing else: it would look keys up one after the other, without a budget, in a cache that is keyed
+//! by name alone, so that what SPF looked up could answer for a key.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -10,33 +10,47 @@ use std::hash::Hash;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use mail_auth::common::parse::TxtRecordParser;
+use hickory_resolver::proto::op::ResponseCode;
+use mail_auth::common::crypto::{Algorithm as LibraryAlgorithm, CryptoError, VerifyingKey};
 use mail_auth::common::verify::DomainKey;
+use mail_auth::dkim::Canonicalization;
 use mail_auth::{ResolverCache, Txt};
 
+use super::dkim::key::{Key, KeyError};
+use super::dkim::signature::Algorithm;
 use crate::dns::{DnsError, Inquiry};
 
-/// RFC 8301 §3.2.
-const MIN_RSA_BITS: usize = 1024;
+/// RFC 6376 §3.6.2.2: several records are undefined, and §6.1.2 lets a verifier try them. More than this
+/// are not tried.
+const MAX_KEYS: usize = 3;
 
-/// What was found for each name.
-#[derive(Default)]
+/// What was found under each name.
+#[derive(Debug, Default)]
 pub(super) struct Keys {
-    found: HashMap<Box<str>, Found>,
+    found: HashMap<Box<str>, Result<Vec<Key>, KeyFault>>,
 }
 
-/// What was found under one name.
-struct Found {
-    answer: Txt,
-    /// `t=y`: the key is tried out.
-    testing: bool,
-    /// RSA with fewer bits than count.
-    short: bool,
+/// Why there is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyFault {
+    #[error("the key could not be looked up: {0}")]
+    Temporary(DnsError),
+    #[error("there is no key under the signature's name: {0}")]
+    Missing(DnsError),
+    #[error("{0}")]
+    Unusable(KeyError),
+}
+
+impl KeyFault {
+    /// Whether it may be otherwise a little later.
+    pub(super) const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Temporary(_))
+    }
 }
 
 /// The name under which a key is (RFC 6376 §3.6.2.1), as it is asked.
 pub(super) fn name(selector: &str, domain: &str) -> String {
-    let mut name = format!("{selector}._domainkey.{domain}.");
+    let mut name = [selector, "._domainkey.", domain, "."].concat();
     name.make_ascii_lowercase();
     name
 }
@@ -47,100 +61,86 @@ impl Keys {
         names.sort();
         names.dedup();
         let asked = names.iter().map(|name| inquiry.txt(name));
-        let answers = join_all(asked).await;
-        Self {
-            found: names
-                .into_iter()
-                .zip(answers)
-                .map(|(name, answer)| (name.into(), found(answer)))
-                .collect(),
-        }
+        let found = join_all(asked).await.into_iter().map(found);
+        Self { found: names.into_iter().map(Into::into).zip(found).collect() }
     }
 
-    /// The key is tried out: that a signature with it fails, or passes, should not count.
-    pub(super) fn is_testing(&self, name: &str) -> bool {
-        self.found.get(name).is_some_and(|found| found.testing)
-    }
-
-    /// The key is shorter than any that counts.
-    pub(super) fn is_short(&self, name: &str) -> bool {
-        self.found.get(name).is_some_and(|found| found.short)
+    /// The keys under a name: at least one, or why there is none.
+    pub(super) fn get(&self, name: &str) -> Result<&[Key], KeyFault> {
+        // What was not fetched is not there.
+        let found = self.found.get(name).ok_or(KeyFault::Missing(DnsError::NoName))?;
+        found.as_deref().map_err(Clone::clone)
     }
 }
 
-fn found(answer: Result<Vec<Vec<u8>>, DnsError>) -> Found {
-    let error =
-        |error| Found { answer: Txt::Error(mail_auth::Error::Dns(error)), testing: false, short: false };
+fn found(answer: Result<Vec<Vec<u8>>, DnsError>) -> Result<Vec<Key>, KeyFault> {
     let texts = match answer {
         Ok(texts) => texts,
-        Err(reason) if reason.is_temporary() => {
-            return error(mail_auth::DnsError::Resolver(reason.to_string()));
-        }
-        Err(_) => {
-            let code = hickory_resolver::proto::op::ResponseCode::NXDomain;
-            return error(mail_auth::DnsError::RecordNotFound(code));
-        }
+        Err(reason) if reason.is_temporary() => return Err(KeyFault::Temporary(reason)),
+        Err(reason) => return Err(KeyFault::Missing(reason)),
     };
-    // RFC 6376 §3.6.2.2: several records are undefined; the first that is a key is taken.
-    let mut last = mail_auth::Error::Dns(mail_auth::DnsError::InvalidRecordType);
+    let mut keys = Vec::with_capacity(1);
+    let mut why = None;
     for text in &texts {
-        match DomainKey::parse(text) {
-            Ok(key) => {
-                let tags = String::from_utf8_lossy(text);
-                let short = rsa_bits(&tags).is_some_and(|bits| bits < MIN_RSA_BITS);
-                return Found { answer: Txt::DomainKey(key.into()), testing: has_flag(&tags, 'y'), short };
-            }
-            Err(error) => last = error,
+        match Key::parse(text) {
+            Ok(key) => keys.push(key),
+            // Other texts may stand beside a key; what is wrong with the key itself is told first.
+            Err(error) if why.is_none() || why == Some(KeyError::NoKey) => why = Some(error),
+            Err(_) => {}
+        }
+        if keys.len() == MAX_KEYS {
+            break;
         }
     }
-    Found { answer: Txt::Error(last), testing: false, short: false }
+    if keys.is_empty() { Err(KeyFault::Unusable(why.unwrap_or(KeyError::NoKey))) } else { Ok(keys) }
 }
 
-/// The value of a tag, without the white space that may stand anywhere in it.
-fn tag(tags: &str, wanted: &str) -> Option<String> {
-    let (_, value) =
-        tags.split(';').filter_map(|t| t.split_once('=')).find(|(tag, _)| tag.trim() == wanted)?;
-    Some(value.chars().filter(|c| !c.is_ascii_whitespace()).collect())
-}
+/// A key in the library's hands.
+struct InLibrary(Key);
 
-fn has_flag(tags: &str, flag: char) -> bool {
-    tag(tags, "t").is_some_and(|flags| flags.split(':').any(|f| f.chars().eq([flag])))
-}
-
-/// The bits of an RSA modulus: DER of SubjectPublicKeyInfo or RSAPublicKey. `None` for other keys and
-/// what cannot be read; the library refuses those by itself.
-fn rsa_bits(tags: &str) -> Option<usize> {
-    if tag(tags, "k").is_some_and(|kind| !kind.eq_ignore_ascii_case("rsa")) {
-        return None;
+impl VerifyingKey for InLibrary {
+    fn verify<'a>(
+        &self,
+        headers: &mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+        signature: &[u8],
+        canonicalization: Canonicalization,
+        algorithm: LibraryAlgorithm,
+    ) -> mail_auth::Result<()> {
+        let mut signed = Vec::with_capacity(2_048);
+        canonicalization.canonicalize_headers(headers, &mut signed);
+        self.verify_bytes(&signed, signature, algorithm)
     }
-    let der = data_encoding::BASE64.decode(tag(tags, "p")?.as_bytes()).ok()?;
-    let (_, outer) = der_value(&der, 0x30)?;
-    let inner = match der_value(outer, 0x30) {
-        // AlgorithmIdentifier, then a bit string with the key in it.
-        Some((after, _)) => {
-            let (_, bits) = der_value(after, 0x03)?;
-            der_value(bits.get(1..)?, 0x30)?.1
-        }
-        None => outer,
-    };
-    let (_, modulus) = der_value(inner, 0x02)?;
-    let significant = modulus.iter().skip_while(|b| **b == 0).count();
-    Some(significant * 8)
+
+    fn verify_bytes(
+        &self,
+        signed: &[u8],
+        signature: &[u8],
+        algorithm: LibraryAlgorithm,
+    ) -> mail_auth::Result<()> {
+        let algorithm = match algorithm {
+            LibraryAlgorithm::RsaSha1 => Algorithm::RsaSha1,
+            LibraryAlgorithm::RsaSha256 => Algorithm::RsaSha256,
+            LibraryAlgorithm::Ed25519Sha256 => Algorithm::Ed25519Sha256,
+        };
+        let failed = |_| mail_auth::Error::Crypto(CryptoError::FailedVerification);
+        self.0.verify(algorithm, signed, signature).map_err(failed)
+    }
 }
 
-/// What follows a DER value of this kind, and its content.
-fn der_value(der: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
-    let (first, rest) = der.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(*length), rest),
-        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
-        0x82 => (usize::from(*rest.first()?) << 8 | usize::from(*rest.get(1)?), rest.get(2..)?),
-        _ => return None,
-    };
-    (*first == kind).then_some(())?;
-    let (content, after) = rest.split_at_checked(length)?;
-    Some((after, content))
+/// What the library is told of a name.
+fn in_library(found: Result<&[Key], KeyFault>) -> Txt {
+    let dns = |error| Txt::Error(mail_auth::Error::Dns(error));
+    match found.map(<[Key]>::first) {
+        Ok(Some(key)) => Txt::DomainKey(DomainKey { p: Box::new(InLibrary(key.clone())), f: 0 }.into()),
+        Err(KeyFault::Temporary(reason)) => dns(mail_auth::DnsError::Resolver(reason.to_string())),
+        Err(KeyFault::Unusable(KeyError::Revoked)) => {
+            Txt::Error(mail_auth::Error::Dkim(mail_auth::dkim::DkimError::RevokedPublicKey))
+        }
+        Err(KeyFault::Unusable(_)) => dns(mail_auth::DnsError::InvalidRecordType),
+        Ok(None) | Err(KeyFault::Missing(_)) => {
+            dns(mail_auth::DnsError::RecordNotFound(ResponseCode::NXDomain))
+        }
+    }
 }
 
 impl ResolverCache<Box<str>, Txt> for Keys {
@@ -149,12 +149,9 @@ impl ResolverCache<Box<str>, Txt> for Keys {
         Box<str>: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        // What was not fetched is not there: the library never asks by itself.
-        let nothing = || {
-            let code = hickory_resolver::proto::op::ResponseCode::NXDomain;
-            Txt::Error(mail_auth::Error::Dns(mail_auth::DnsError::RecordNotFound(code)))
-        };
-        Some(self.found.get(name).map_or_else(nothing, |found| found.answer.clone()))
+        // There is always an answer, so the library never asks by itself.
+        let found = self.found.get(name).map(|found| found.as_deref().map_err(Clone::clone));
+        Some(in_library(found.unwrap_or(Err(KeyFault::Missing(DnsError::NoName)))))
     }
 
     fn remove<Q>(&self, _: &Q) -> Option<Txt>
@@ -166,4 +163,40 @@ impl ResolverCache<Box<str>, Txt> for Keys {
     }
 
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+    fn of(texts: &[&str]) -> Result<usize, KeyFault> {
+        found(Ok(texts.iter().map(|text| text.as_bytes().to_vec()).collect())).map(|keys| keys.len())
+    }
+
+    #[test]
+    fn a_key_is_found_among_other_texts() {
+        assert_eq!(of(&[KEY]), Ok(1));
+        assert_eq!(of(&["v=spf1 -all", KEY, "p="]), Ok(1));
+        assert_eq!(of(&[KEY; 9]), Ok(MAX_KEYS));
+    }
+
+    #[test]
+    fn where_there_is_no_key_the_most_telling_reason_is_given() {
+        assert_eq!(of(&[]), Err(KeyFault::Unusable(KeyError::NoKey)));
+        assert_eq!(of(&["v=spf1 -all", "v=DKIM1; p="]), Err(KeyFault::Unusable(KeyError::Revoked)));
+        assert_eq!(found(Err(DnsError::TimedOut)), Err(KeyFault::Temporary(DnsError::TimedOut)));
+        assert_eq!(found(Err(DnsError::TooMany)), Err(KeyFault::Temporary(DnsError::TooMany)));
+        assert_eq!(found(Err(DnsError::NoName)), Err(KeyFault::Missing(DnsError::NoName)));
+        assert_eq!(found(Err(DnsError::NotAName)), Err(KeyFault::Missing(DnsError::NotAName)));
+    }
+
+    #[test]
+    fn the_library_never_has_a_reason_to_ask() {
+        let keys = Keys::default();
+        let answer = ResolverCache::get(&keys, "never._domainkey.fetched.example.");
+        let nothing = mail_auth::DnsError::RecordNotFound(ResponseCode::NXDomain);
+        assert!(matches!(answer, Some(Txt::Error(mail_auth::Error::Dns(error))) if error == nothing));
+    }
 }

@@ -12,11 +12,13 @@
 //! signatures, keys and questions are counted.
 //!
 //! Where to find what: whom the From field names `author`, which client `client` (as `received` fields name it), [`spf`], [`dmarc`],
-//! `iprev`, keys before they are needed `keys`, DKIM and ARC `signed`, the words of others
+//! `iprev`, keys before they are needed `keys`, [`dkim`], ARC `arc`, both together `signed`, the words of others
 //! `trusted`.
 
+mod arc;
 pub mod author;
 mod client;
+mod dkim;
 mod dmarc;
 mod findings;
 mod iprev;
@@ -168,22 +170,23 @@ impl Auth {
         words: &Words,
     ) -> Result<Verified, Outcome> {
         let all_told = words.tell(Method::Dkim) && words.tell(Method::Arc);
-        if all_told || !signed::is_signed(&input.message) {
+        if all_told {
             return Ok(Verified::default());
         }
         let signatures = if words.tell(Method::Dkim) { 0 } else { self.settings.signatures };
-        let keys = Keys::fetch(inquiry, signed::keys_of(&input.message, signatures)).await;
         let terms = Terms {
             signatures,
             trusted_sealers: self.settings.trusted_sealers.clone(),
             now: self.clock.now().seconds(),
         };
+        let Some(claims) = signed::read(&input.message, &terms) else { return Ok(Verified::default()) };
+        let keys = Keys::fetch(inquiry, claims.key_names(&input.message)).await;
         if input.message.raw().len() <= HASH_IN_PLACE {
-            return Ok(signed::verify(&self.library, &input.message, &keys, &terms));
+            return Ok(claims.verify(&self.library, &input.message, &keys, &terms));
         }
         let (library, input) = (Arc::clone(&self.library), Arc::clone(input));
         let verifying =
-            tokio::task::spawn_blocking(move || signed::verify(&library, &input.message, &keys, &terms));
+            tokio::task::spawn_blocking(move || claims.verify(&library, &input.message, &keys, &terms));
         verifying
             .await
             .map_err(|error| Outcome::failed("panic", format!("verifying signatures panicked: {error}")))
