@@ -167,6 +167,7 @@ impl Daemon {
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();
         now.process = process;
+        neighbours.watch_dns(&config);
         now.neighbours = neighbours;
         now.config = config;
         now.file = file;

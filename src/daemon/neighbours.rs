@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::DaemonError;
 use crate::config::{Config, Secret};
 use crate::dns::{self, Resolver};
-use crate::model::SecretText;
+use crate::model::{Scanner, SecretText};
 use crate::scan::clamd::Clamd;
 use crate::scan::rspamd::{self, Rspamd};
 use crate::telemetry::{Clock, Metrics};
@@ -56,8 +56,9 @@ impl Neighbours {
             },
         };
         let settings = config.dns.settings();
-        let same = self.dns.as_ref().filter(|dns| dns.settings == settings).cloned();
-        let dns = match same {
+        // Not only what the configuration says: the system's servers may be others by now.
+        let is_same = |dns: &&Dns| dns.settings == settings && dns.resolver.asks_those_of(&settings);
+        let dns = match self.dns.as_ref().filter(is_same).cloned() {
             Some(same) => same,
             None => {
                 let resolver = Arc::new(Resolver::new(&settings, Arc::clone(metrics)));
@@ -65,6 +66,13 @@ impl Neighbours {
             }
         };
         Ok(Self { clamd, rspamd, dns: Some(dns) })
+    }
+
+    /// Begins to find out in the background whether the DNS answers, where it will be asked.
+    pub(super) fn watch_dns(&self, config: &Config) {
+        if let Some(dns) = self.dns.as_ref().filter(|_| config.scanner.terms(Scanner::Auth).is_some()) {
+            dns.resolver.watch();
+        }
     }
 
     /// The same, but every question about mail is answered from a file.
@@ -122,5 +130,23 @@ mod tests {
         let fourth = next(&config("connections = 3\n"), &third);
         assert!(!is_same(&third, &fourth), "another password in the same file");
         assert!(next(&config("enabled = false\n"), &fourth).rspamd.is_none());
+    }
+
+    #[test]
+    fn a_reload_keeps_the_resolver_unless_other_servers_are_meant_and_leaves_none_behind() {
+        let config =
+            |text: &str| Config::parse(std::path::Path::new("test.toml"), text.as_bytes()).unwrap().config;
+        let metrics = Arc::new(Metrics::new());
+        let next =
+            |config: &Config, old: &Neighbours| old.renewed(config, &Clock::system(), &metrics).unwrap();
+        let resolver = |of: &Neighbours| Arc::downgrade(&of.dns.as_ref().unwrap().resolver);
+        let first = next(&config("[dns]\nservers = [\"127.0.0.1:1\"]"), &Neighbours::default());
+        let again = next(&config("[dns]\nservers = [\"127.0.0.1:1\"]\n[log]\nlevel = \"debug\""), &first);
+        assert!(resolver(&first).ptr_eq(&resolver(&again)), "it knows answers, and which server is slow");
+        let other = next(&config("[dns]\nservers = [\"127.0.0.1:1\", \"127.0.0.1:2\"]"), &again);
+        assert!(!resolver(&again).ptr_eq(&resolver(&other)));
+        let old = resolver(&again);
+        drop((first, again));
+        assert!(old.upgrade().is_none(), "nothing holds on to the old one");
     }
 }

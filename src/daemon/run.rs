@@ -53,6 +53,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let neighbours = Neighbours::default().renewed(&config, &shared.clock, &metrics)?;
     shared.releases.reconfigure(assemble::releases(&config, &neighbours));
     let engine = assemble::engine(&config, yara.as_ref(), &neighbours, &shared.clock, &metrics)?;
+    neighbours.watch_dns(&config);
     let daemon = Arc::new(Daemon::new(
         path.map(Path::to_owned),
         file,

@@ -1,25 +1,48 @@
 //! The questions of one message, under one budget.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{DnsError, Kind, Record, Resolver, name};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::Semaphore;
+
+use super::cache::Key;
+use super::{DnsError, Found, Kind, Record, Resolver, name};
+
+/// The most questions of one message that wait for an answer at once, so that one with many signatures of
+/// dead domains does not take all the room.
+const AT_ONCE: usize = 20;
 
 /// Asks for one message. Cheap to clone; clones share the budget.
-#[derive(Clone, Debug)]
-pub struct Inquiry {
+///
+/// A question is asked once: whoever asks the same again for the same message is told the same, and it costs
+/// nothing.
+#[derive(Clone)]
+pub struct Inquiry(Arc<Shares>);
+
+struct Shares {
     resolver: Arc<Resolver>,
-    left: Arc<AtomicU32>,
+    left: AtomicU32,
     allowed: u32,
     deadline: Instant,
+    at_once: Arc<Semaphore>,
+    asked: Mutex<HashMap<Key, Shared<BoxFuture<'static, Found>>>>,
+}
+
+impl std::fmt::Debug for Inquiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inquiry").field("spent", &self.spent()).finish_non_exhaustive()
+    }
 }
 
 /// What a message has used of its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
-    /// Questions asked, those answered from the cache included.
+    /// Different questions asked, those answered from the cache included.
     pub questions: u32,
     /// Questions that it may ask.
     pub allowed: u32,
@@ -27,21 +50,31 @@ pub struct Spent {
 
 impl Inquiry {
     /// At most `allowed` questions, all answered by `deadline`.
+    ///
+    /// Mail of a large provider – SPF in four records, two signatures, DMARC, iprev – asks 11; a
+    /// test counts them.
     #[must_use]
     pub fn new(resolver: Arc<Resolver>, allowed: u32, deadline: Instant) -> Self {
-        Self { resolver, left: Arc::new(AtomicU32::new(allowed)), allowed, deadline }
+        Self(Arc::new(Shares {
+            resolver,
+            left: AtomicU32::new(allowed),
+            allowed,
+            deadline,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            asked: Mutex::default(),
+        }))
     }
 
     /// What was used so far.
     #[must_use]
     pub fn spent(&self) -> Spent {
-        Spent { questions: self.allowed - self.left.load(Ordering::Relaxed), allowed: self.allowed }
+        Spent { questions: self.0.allowed - self.0.left.load(Ordering::Relaxed), allowed: self.0.allowed }
     }
 
     /// Until when answers are waited for.
     #[must_use]
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
     }
 
     /// The texts at `name`, each with its strings joined.
@@ -49,7 +82,7 @@ impl Inquiry {
     /// # Errors
     /// See [`DnsError`].
     pub async fn txt(&self, name: &str) -> Result<Vec<Vec<u8>>, DnsError> {
-        let pick = |record| if let Record::Txt(text) = record { Some(text) } else { None };
+        let pick = |record: &Record| if let Record::Txt(text) = record { Some(text.clone()) } else { None };
         self.ask(name, Kind::Txt, pick).await
     }
 
@@ -58,7 +91,7 @@ impl Inquiry {
     /// # Errors
     /// See [`DnsError`].
     pub async fn a(&self, name: &str) -> Result<Vec<Ipv4Addr>, DnsError> {
-        self.ask(name, Kind::A, |record| if let Record::A(ip) = record { Some(ip) } else { None }).await
+        self.ask(name, Kind::A, |record| if let Record::A(ip) = record { Some(*ip) } else { None }).await
     }
 
     /// The IPv6 addresses of `name`.
@@ -66,7 +99,8 @@ impl Inquiry {
     /// # Errors
     /// See [`DnsError`].
     pub async fn aaaa(&self, name: &str) -> Result<Vec<Ipv6Addr>, DnsError> {
-        self.ask(name, Kind::Aaaa, |record| if let Record::Aaaa(ip) = record { Some(ip) } else { None }).await
+        self.ask(name, Kind::Aaaa, |record| if let Record::Aaaa(ip) = record { Some(*ip) } else { None })
+            .await
     }
 
     /// The mail servers of `name`, the preferred first.
@@ -74,8 +108,10 @@ impl Inquiry {
     /// # Errors
     /// See [`DnsError`].
     pub async fn mx(&self, name: &str) -> Result<Vec<String>, DnsError> {
-        let pick =
-            |record| if let Record::Mx(preference, host) = record { Some((preference, host)) } else { None };
+        let pick = |record: &Record| match record {
+            Record::Mx(preference, host) => Some((*preference, host.clone())),
+            _ => None,
+        };
         let mut found = self.ask(name, Kind::Mx, pick).await?;
         found.sort();
         Ok(found.into_iter().map(|(_, host)| host).collect())
@@ -86,7 +122,7 @@ impl Inquiry {
     /// # Errors
     /// See [`DnsError`].
     pub async fn ptr(&self, ip: IpAddr) -> Result<Vec<String>, DnsError> {
-        let pick = |record| if let Record::Ptr(name) = record { Some(name) } else { None };
+        let pick = |record: &Record| if let Record::Ptr(name) = record { Some(name.clone()) } else { None };
         self.ask(&reverse(ip), Kind::Ptr, pick).await
     }
 
@@ -94,23 +130,46 @@ impl Inquiry {
         &self,
         name: &str,
         kind: Kind,
-        pick: impl Fn(Record) -> Option<T>,
+        pick: impl Fn(&Record) -> Option<T>,
     ) -> Result<Vec<T>, DnsError> {
-        let question = name::question(name)?;
-        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let answer = self.once((name::question(name)?, kind))?.await?;
+        Ok(answer.iter().filter_map(pick).collect())
+    }
+
+    /// The answer to a question, asked now or before.
+    fn once(&self, key: Key) -> Result<Shared<BoxFuture<'static, Found>>, DnsError> {
+        let shares = &self.0;
+        let mut asked = shares.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = asked.get(&key) {
+            return Ok(answer.clone());
+        }
+        let taken =
+            shares.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if taken.is_err() {
-            self.resolver.count(Err(&DnsError::TooMany));
+            shares.resolver.count(Err(&DnsError::TooMany));
             return Err(DnsError::TooMany);
         }
-        let asked = tokio::time::timeout_at(self.deadline.into(), self.resolver.records(&question, kind));
-        let answer = asked.await.unwrap_or(Err(DnsError::TimedOut));
-        let found = answer.and_then(|records| {
-            let found: Vec<T> = records.into_iter().filter_map(pick).collect();
-            // A CNAME that leads to nothing of this type.
-            if found.is_empty() { Err(DnsError::NoRecords) } else { Ok(found) }
-        });
-        self.resolver.count(found.as_ref().map(drop));
-        found
+        let (resolver, at_once, deadline) =
+            (Arc::clone(&shares.resolver), Arc::clone(&shares.at_once), shares.deadline);
+        let question = key.clone();
+        let answer = async move {
+            let asking = async {
+                let turn = at_once.acquire().await;
+                if Instant::now() >= deadline {
+                    return Err(DnsError::TimedOut);
+                }
+                let answer = resolver.records(question).await;
+                drop(turn);
+                answer
+            };
+            let found = tokio::time::timeout_at(deadline.into(), asking).await;
+            let found = found.unwrap_or(Err(DnsError::TimedOut));
+            resolver.count(found.as_ref().map(drop));
+            found
+        };
+        let answer = answer.boxed().shared();
+        asked.insert(key, answer.clone());
+        Ok(answer)
     }
 }
 

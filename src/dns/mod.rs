@@ -1,20 +1,32 @@
 //! Asking the DNS about mail.
 //!
-//! **Contract.** One [`Resolver`] for all that asks about mail: our own stub over hickory, with a bounded
-//! cache that is keyed by name *and* type, so that what one mail makes us look up can never change the
-//! answer for another kind of question. A message asks through an [`Inquiry`], which holds its budget:
-//! how many questions, and until when. Names are asked as they are, fully qualified; the search list of
-//! the system is never used.
+//! **Contract.** One [`Resolver`] for all that asks about mail: a stub of our own over hickory's messages. A
+//! message asks through an [`Inquiry`], which holds its budget: how many questions, how many at once, and
+//! until when. Names are asked as they are, fully qualified; the system's search list, its `options` and its
+//! hosts file are never used.
+//!
+//! What one mail makes us look up cannot change what another is told: the cache is keyed by name *and* type,
+//! and of a reply only the records of the name and type that were asked for are taken. Everything has a
+//! limit: the questions in the air, the time of each, the bytes of the cache. Equal questions are asked once.
 //!
 //! **Failures.** That a name or a record does not exist is an answer ([`DnsError::NoName`],
 //! [`DnsError::NoRecords`]). Everything else is [`temporary`](DnsError::is_temporary): a server that is
-//! silent, refuses or talks nonsense, and a budget that is used up. Nothing temporary is cached.
+//! silent, refuses or talks nonsense, and a budget that is used up. Nothing temporary is cached. Where
+//! nothing answers at all, [`Resolver::down`] says so until something does.
 //!
-//! Where to find what: the questions [`inquiry`], the servers [`resolver`], answers from a file [`zone`].
+//! Where to find what: the questions of a message [`inquiry`], who answers [`resolver`], all questions to
+//! servers `live`, which server `servers`, over the wire `transport`, what a reply says `answer`, what is
+//! kept `cache`, whether the DNS works `health`, answers from a file [`zone`].
 
+mod answer;
+mod cache;
+mod health;
 pub mod inquiry;
+mod live;
 mod name;
 pub mod resolver;
+mod servers;
+mod transport;
 pub mod zone;
 
 #[cfg(test)]
@@ -24,6 +36,12 @@ pub use inquiry::{Inquiry, Spent};
 pub use name::question;
 pub use resolver::{Resolver, Settings};
 pub use zone::{Zone, ZoneError};
+
+/// The most aliases (CNAME) that lead from a name to its records; BIND follows as many.
+const MAX_ALIASES: usize = 16;
+
+/// What a question found. Cheap to clone.
+type Found = Result<std::sync::Arc<[Record]>, DnsError>;
 
 /// Why there is no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

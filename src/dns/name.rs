@@ -1,6 +1,8 @@
 //! Names as they are asked.
 
-use super::DnsError;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{DnsError, Found, Kind, Record};
 
 /// RFC 1035 §2.3.4, in the form with dots: 255 octets on the wire are 253 characters and the final dot.
 const MAX_NAME: usize = 254;
@@ -27,9 +29,58 @@ pub fn question(name: &str) -> Result<String, DnsError> {
     Ok(question)
 }
 
+/// What holds for names that no server should be asked about: `localhost` and loopback addresses
+/// (RFC 6761 §6.3, RFC 6303 §4), `invalid` (RFC 6761 §6.4), `onion` (RFC 7686 §2). `None` for all others.
+pub(super) fn known(question: &str, kind: Kind) -> Option<Found> {
+    let below = |zone: &str| {
+        question.strip_suffix(zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    if below("invalid.") || below("onion.") {
+        return Some(Err(DnsError::NoName));
+    }
+    let loopback = below("127.in-addr.arpa.") || below(&format!("1.{}ip6.arpa.", "0.".repeat(31)));
+    let record = match kind {
+        Kind::A if below("localhost.") => Record::A(Ipv4Addr::LOCALHOST),
+        Kind::Aaaa if below("localhost.") => Record::Aaaa(Ipv6Addr::LOCALHOST),
+        Kind::Ptr if loopback => Record::Ptr("localhost.".to_owned()),
+        _ if loopback || below("localhost.") => return Some(Err(DnsError::NoRecords)),
+        _ => return None,
+    };
+    Some(Ok([record].into()))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn some_names_are_known_without_asking() {
+        let ip = Record::A(Ipv4Addr::LOCALHOST);
+        assert_eq!(known("localhost.", Kind::A), Some(Ok([ip.clone()].into())));
+        assert_eq!(known("a.localhost.", Kind::A), Some(Ok([ip].into())));
+        assert_eq!(known("localhost.", Kind::Txt), Some(Err(DnsError::NoRecords)));
+        let localhost = || Some(Ok([Record::Ptr("localhost.".to_owned())].into()));
+        assert_eq!(known("1.0.0.127.in-addr.arpa.", Kind::Ptr), localhost());
+        assert_eq!(known(&format!("1.{}ip6.arpa.", "0.".repeat(31)), Kind::Ptr), localhost());
+        assert_eq!(known("x.invalid.", Kind::Txt), Some(Err(DnsError::NoName)));
+        for asked in ["notlocalhost.", "localhost.example.", "1.2.0.192.in-addr.arpa.", "xinvalid."] {
+            assert_eq!(known(asked, Kind::Ptr), None, "{asked}");
+        }
+    }
+
+    proptest! {
+        /// What can be asked can be asked again, and comes out the same.
+        #[test]
+        fn a_question_stays_the_same(name in "[ -~]{0,70}(\\.[ -~]{0,70}){0,5}") {
+            if let Ok(asked) = question(&name) {
+                prop_assert_eq!(question(&asked), Ok(asked.clone()));
+                let whole = if name.ends_with('.') { name } else { name + "." };
+                prop_assert!(asked.eq_ignore_ascii_case(&whole));
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_asked_in_lower_case_and_whole() {

@@ -1,7 +1,9 @@
-//! Questions answered from a file, and by servers that misbehave.
+//! Questions answered from a file, and the budget. Servers that misbehave: `tests/integration/dns.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::telemetry::Metrics;
@@ -52,7 +54,9 @@ async fn a_message_asks_no_more_than_it_may() {
     let other = ask.clone();
     assert!(ask.txt("example.org").await.is_ok());
     assert!(other.mx("example.org").await.is_ok());
-    assert_eq!(ask.txt("example.org").await, Err(DnsError::TooMany));
+    assert_eq!(ask.txt("www.example.org").await, Err(DnsError::TooMany));
+    assert!(other.txt("Example.org").await.is_ok(), "what was asked before costs nothing");
+    assert_eq!(ask.spent(), Spent { questions: 2, allowed: 2 });
     assert!(DnsError::TooMany.is_temporary());
 }
 
@@ -65,4 +69,28 @@ fn a_line_that_is_no_record_is_named() {
     assert_eq!(error("a..b A 192.0.2.1"), "line 1: \"a..b\" is no domain name");
     assert_eq!(error("a TXT \"x"), "line 1: the quotation marks do not end");
     assert_eq!(error("a MX mx"), "line 1: MX is PREFERENCE HOST");
+}
+
+proptest! {
+    /// Any text is a zone or has a line that is named; whatever it says, questions have an answer.
+    #[test]
+    fn any_text_is_a_zone_or_is_refused(
+        text in proptest::collection::vec(
+            ("[a-c.\\\\]{1,9}", "(A|MX|TXT|CNAME|PTR|FAIL|TIMEOUT|X)", "[a-c0-9. \"\\\\]{0,12}"), 0..6
+        ),
+        odd in any::<String>(),
+    ) {
+        let lines = |rows: &[(String, String, String)]| {
+            rows.iter().map(|(a, b, c)| format!("{a} {b} {c}\n")).collect::<String>()
+        };
+        drop(Zone::parse(&odd));
+        if let Ok(zone) = Zone::parse(&lines(&text)) {
+            for (owner, ..) in &text {
+                for kind in Kind::ALL {
+                    let found = zone.records(&question(owner).unwrap(), kind);
+                    prop_assert!(found != Ok(Vec::new()));
+                }
+            }
+        }
+    }
 }

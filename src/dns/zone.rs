@@ -9,12 +9,10 @@
 
 use std::collections::HashMap;
 
-use super::{DnsError, Kind, Record, name};
+use super::{DnsError, Kind, MAX_ALIASES, Record, name};
 
 /// The most lines of a file that are read.
 const MAX_LINES: usize = 1_000_000;
-/// The most CNAMEs that are followed.
-const MAX_ALIASES: usize = 8;
 
 /// What a file answers.
 #[derive(Clone, Debug, Default)]

@@ -84,6 +84,10 @@ metrics! {
     breaker_opened: IntCounterVec = "mailward_breaker_opened_total" ["remote"];
     /// DNS questions about mail, by how they were answered.
     dns_questions: IntCounterVec = "mailward_dns_questions_total" ["answer"];
+    /// Where DNS answers about mail came from: the cache, one that asked the same at the time, servers.
+    dns_answers_from: IntCounterVec = "mailward_dns_answers_from_total" ["source"];
+    /// Seconds until the DNS servers answered a question, or it had failed.
+    dns_seconds: Histogram = "mailward_dns_seconds" in SECONDS;
     /// Age of clamd's signatures in seconds; 0 while it is not known.
     clamd_database_age: IntGauge = "mailward_clamd_database_age_seconds";
     /// Attempts to ask clamd again because it seemed to restart.

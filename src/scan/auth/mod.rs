@@ -31,7 +31,7 @@ mod tests;
 mod trusted;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use mail_auth::MessageAuthenticator;
@@ -40,7 +40,7 @@ use self::client::Client;
 use self::keys::Keys;
 use self::signed::{Terms, Verified};
 use self::trusted::Words;
-use super::{BoxFuture, Report, Scan, ScanInput};
+use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::dns::{Inquiry, Resolver};
 use crate::model::authentication::Method;
 use crate::model::{AuthResult, Authentication, AuthservId, Direction, Outcome, OwnId, Scanner, Skip};
@@ -48,6 +48,11 @@ use crate::telemetry::Clock;
 
 /// Messages up to this size are hashed on the thread that asks.
 const HASH_IN_PLACE: usize = 128 * 1024;
+
+/// The part of the time for which no answers are waited for, but what came is judged: one in so many, at
+/// most [`LONGEST_MARGIN`].
+const MARGIN: u32 = 10;
+const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 
 /// How authentication is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +107,8 @@ impl Auth {
         if input.direction == Direction::Outbound {
             return Report::new(Outcome::Skipped(Skip::Exempt));
         }
-        let inquiry = Inquiry::new(Arc::clone(&self.resolver), self.settings.questions, deadline);
+        let inquiry =
+            Inquiry::new(Arc::clone(&self.resolver), self.settings.questions, answers_until(deadline));
         let mut seen = Authentication { author: author::author(&input.message), ..Authentication::default() };
         let client = client::client(&input.session, &input.message, &self.settings.trusted_relays);
         seen.no_client = client.as_ref().err().copied();
@@ -110,9 +116,16 @@ impl Auth {
         let client = client.ok();
 
         let words = trusted::words(&input, &self.settings);
+        // What DMARC needs first is asked first, so that neither a dead domain elsewhere in the message nor the
+        // budget keeps it from an answer; it is told again when DMARC asks.
+        let ahead = async {
+            if let Some(domain) = seen.author.domain() {
+                dmarc::ask_ahead(&inquiry, domain).await;
+            }
+        };
         let sender = self.sender(&inquiry, &input, client.as_ref(), &words);
         let signed = self.signed(&inquiry, &input, &words);
-        let ((helo, mail_from, iprev), signed) = futures_util::join!(sender, signed);
+        let ((), (helo, mail_from, iprev), signed) = futures_util::join!(ahead, sender, signed);
         (seen.helo, seen.mail_from, seen.iprev) = (helo, mail_from, iprev);
         let verified = match signed {
             Ok(verified) => verified,
@@ -193,6 +206,12 @@ impl Auth {
     }
 }
 
+/// Until when answers are waited for, so that what came can be judged and handed over by `deadline`.
+fn answers_until(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline.checked_sub((left / MARGIN).min(LONGEST_MARGIN)).unwrap_or(deadline)
+}
+
 impl Scan for Auth {
     fn scanner(&self) -> Scanner {
         Scanner::Auth
@@ -200,5 +219,9 @@ impl Scan for Auth {
 
     fn scan(&self, input: Arc<ScanInput>, deadline: Instant) -> BoxFuture<'_, Report> {
         Box::pin(self.look(input, deadline))
+    }
+
+    fn health(&self) -> Health {
+        self.resolver.down().map_or(Health::Up, Health::Degraded)
     }
 }

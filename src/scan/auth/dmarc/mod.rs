@@ -118,6 +118,11 @@ async fn aligned(
     Ok(walk(inquiry, other).await?.organization() == organization)
 }
 
+/// Asks what [`check`] will ask about the author's domain.
+pub(super) async fn ask_ahead(inquiry: &Inquiry, domain: &str) {
+    drop(walk(inquiry, domain).await);
+}
+
 /// Asks all names of the walk at once. It would nearly always ask them one by one to the end.
 async fn walk(inquiry: &Inquiry, start: &str) -> Result<Walk, DnsError> {
     let names = names(start);
