@@ -78,7 +78,7 @@ pub(super) fn engine(
         ask(Arc::clone(clamd) as Arc<dyn crate::scan::Scan>, terms.timeout.duration(), terms.on_failure);
     }
     if let (Some(dns), Some(terms)) = (&neighbours.dns, config.scanner.terms(Scanner::Auth)) {
-        let auth = Auth::new(auth_settings(config), Arc::clone(&dns.resolver), clock.clone())?;
+        let auth = Auth::new(auth_settings(config), Arc::clone(&dns.resolver), clock.clone());
         ask(Arc::new(auth), terms.timeout.duration(), terms.on_failure);
     }
     if let Some(terms) = config.scanner.terms(Scanner::Urls) {

@@ -63,9 +63,6 @@ pub enum DaemonError {
     /// rspamd's addresses.
     #[error(transparent)]
     Rspamd(#[from] crate::scan::rspamd::RspamdError),
-    /// Verifying signatures.
-    #[error(transparent)]
-    Auth(#[from] crate::scan::auth::SetupError),
     /// A password that stands elsewhere.
     #[error(transparent)]
     Secret(#[from] crate::config::SecretError),

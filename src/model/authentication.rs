@@ -201,8 +201,8 @@ pub struct ArcChain {
     pub sets: usize,
     /// The domains of the seals, first to last.
     pub sealers: Vec<String>,
-    /// The last sealer is one that the configuration trusts, and says that the message passed DMARC, or
-    /// SPF or DKIM in alignment, when it came to him.
+    /// A sealer that the configuration trusts, as it does all after him, who says that the message passed
+    /// DMARC for the author of today when it came to him.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted: Option<String>,
     /// Why, for people.

@@ -5,12 +5,17 @@
 //! §3.6.2 and no more: where two programs could see two authors, the answer is why, and never a domain
 //! that the other program would not show.
 
+use crate::mail::header;
 use crate::model::{Author, Message, text};
 
 /// A longer From field is not read.
 const MAX_FIELD: usize = 16 * 1024;
 /// More addresses are not read.
 const MAX_ADDRESSES: usize = 100;
+/// So many From fields are shown where there is more than one.
+const MAX_SHOWN: usize = 3;
+/// As much is shown of one.
+const MAX_TEXT: usize = 100;
 /// Deeper comments are not read.
 const MAX_DEPTH: usize = 20;
 
@@ -33,6 +38,35 @@ pub fn addresses(message: &Message) -> Vec<String> {
     let (Some(value), None) = (values.next(), values.next()) else { return Vec::new() };
     let addresses = addr_specs(value).ok().and_then(|list| list.into_iter().map(AddrSpec::text).collect());
     addresses.unwrap_or_default()
+}
+
+/// The values of the first From fields, as text for people.
+pub(super) fn shown(message: &Message) -> Vec<String> {
+    let values = message.fields().filter(|(name, _)| is_from(name)).map(|(_, value)| value);
+    values.take(MAX_SHOWN).map(|value| text::line(&header::decode_words(value), MAX_TEXT)).collect()
+}
+
+/// The domain of an address that stands in the display name where another domain is the author: people
+/// take the one for the other, and programs on telephones show the name alone. A domain above or below the
+/// author's is taken for the same.
+pub(super) fn named(message: &Message, author: &str) -> Option<String> {
+    let value = message.fields().find(|(name, _)| is_from(name)).map(|(_, value)| value)?;
+    let value = value.get(..MAX_FIELD).unwrap_or(value);
+    let addresses = header::addresses(value);
+    let names = addresses.iter().take(MAX_ADDRESSES).flat_map(|address| domains_in(&address.name));
+    let is_below = |a: &str, b: &str| a.strip_suffix(b).is_some_and(|rest| rest.ends_with('.'));
+    names.into_iter().find(|name| name != author && !is_below(name, author) && !is_below(author, name))
+}
+
+/// The domains that follow an `@`.
+fn domains_in(name: &str) -> Vec<String> {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let candidates = name.split('@').skip(1).take(MAX_ADDRESSES);
+    let domain = |rest: &str| {
+        let end = rest.find(|c| !part(c)).unwrap_or(rest.len());
+        rest.get(..end).and_then(a_label)
+    };
+    candidates.filter_map(domain).collect()
 }
 
 fn is_from(name: &[u8]) -> bool {
@@ -95,7 +129,7 @@ fn addr_specs(value: &[u8]) -> Result<Vec<AddrSpec>, &'static str> {
 }
 
 /// A domain as it is asked: A-labels, lower case, no final dot, two labels at least.
-fn a_label(domain: &str) -> Option<String> {
+pub(super) fn a_label(domain: &str) -> Option<String> {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let domain =
         if domain.is_ascii() { domain.to_ascii_lowercase() } else { idna::domain_to_ascii(domain).ok()? };
@@ -300,7 +334,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mail::header;
 
     fn of(fields: &str) -> Author {
         author(&header::parse(format!("{fields}\n\nbody\n").into_bytes()))
@@ -392,7 +425,64 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_of_somebody_else_in_the_name_is_seen() {
+        let of =
+            |field: &str| named(&header::parse(format!("From: {field}\n\n").into_bytes()), "evil.example");
+        for (field, expected) in [
+            ("a@evil.example", None),
+            ("\"service@bank.example\" <a@evil.example>", Some("bank.example")),
+            ("=?utf-8?Q?service=40Bank=2Eexample=00?= <a@evil.example>", Some("bank.example")),
+            ("\"<x@bank.example>\" <a@evil.example>", Some("bank.example")),
+            ("\"x@bank.example via List\" <a@evil.example>", Some("bank.example")),
+            ("\"x@evil.example\" <a@evil.example>", None),
+            ("\"x@mail.evil.example\" <a@evil.example>", None),
+            ("\"x@example\" <a@evil.example>", None),
+            ("\"me @ work\" <a@evil.example>", None),
+        ] {
+            assert_eq!(of(field).as_deref(), expected, "{field}");
+        }
+    }
+
+    /// Without comments and quoted strings.
+    fn bare(field: &str) -> String {
+        let (mut out, mut depth, mut quoted) = (String::new(), 0_usize, false);
+        let mut chars = field.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => drop(chars.next()),
+                '"' if depth == 0 => quoted = !quoted,
+                _ if quoted => {}
+                '(' => depth += 1,
+                ')' if depth > 0 => depth -= 1,
+                c if depth == 0 => out.push(c),
+                _ => {}
+            }
+        }
+        out
+    }
+
     proptest! {
+        /// A reader who knows no more of the grammar than comments, quotes and groups sees the same domain
+        /// behind every `@`.
+        #[test]
+        fn a_reader_of_little_grammar_sees_no_other_domain(
+            pieces in prop::collection::vec(
+                prop::sample::select(&[
+                    "a@evil.example", "x@bank.example", "@bank.example", "<", ">", "(", ")", "\"", "\\", ",", ":", ";",
+                    " ", "x", "@", "bank.example", ".", "=?utf-8?q?x=40bank.example?=", "\r\n ", "[", "]", "\0",
+                ][..]),
+                1..9,
+            )
+        ) {
+            let field = pieces.concat();
+            if let Author::Domain(domain) = read(field.as_bytes()) {
+                for after in bare(&field).split('@').skip(1) {
+                    prop_assert!(after.trim_start().starts_with(&*domain), "{field:?}: {domain}");
+                }
+            }
+        }
+
         /// Whatever is in the field, a domain that is given stands in it as a whole.
         #[test]
         fn no_domain_is_made_up(value in r#"[ a-z@.<>(),:;"\\=?\[\]]{0,40}"#) {

@@ -106,6 +106,29 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
     findings
 }
 
+/// What the From field shows beside its address: `named` is the domain of an address in the display name.
+/// Mailing lists that write themselves into From do the same, so it weighs little.
+pub(super) fn of_name(author: &str, named: &str) -> Finding {
+    Finding {
+        scanner: Scanner::Auth,
+        symbol: "FROM_NAME_OF_OTHER".to_owned(),
+        severity: Severity::Low,
+        category: Category::Suspicious,
+        score: Score::new(0.5),
+        text: format!(
+            "the name beside the author's address is an address of {named}, and the mail is from {author}"
+        ),
+        location: None,
+    }
+}
+
+/// Says what stands in the From fields where there are several.
+pub(super) fn tell_fields(findings: &mut [Finding], fields: &[String]) {
+    for finding in findings.iter_mut().filter(|f| f.symbol == "FROM_SEVERAL_FIELDS") {
+        finding.text = format!("{}: {}", finding.text, fields.join(" | "));
+    }
+}
+
 fn because(reason: Option<&str>) -> String {
     reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }

@@ -1,23 +1,12 @@
 //! The public keys that a message's signatures name, fetched before anything is verified.
 //!
-//! All are asked for at once, each once, under the message's budget. The library that verifies ARC is given
-//! these and nothing else: it would look keys up one after the other, without a budget, in a cache that is keyed
-//! by name alone, so that what SPF looked up could answer for a key.
+//! All are asked for at once, each once, under the message's budget.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::Hash;
-use std::time::Instant;
 
 use futures_util::future::join_all;
-use hickory_resolver::proto::op::ResponseCode;
-use mail_auth::common::crypto::{Algorithm as LibraryAlgorithm, CryptoError, VerifyingKey};
-use mail_auth::common::verify::DomainKey;
-use mail_auth::dkim::Canonicalization;
-use mail_auth::{ResolverCache, Txt};
 
 use super::dkim::key::{Key, KeyError};
-use super::dkim::signature::Algorithm;
 use crate::dns::{DnsError, Inquiry};
 
 /// RFC 6376 §3.6.2.2: several records are undefined, and §6.1.2 lets a verifier try them. More than this
@@ -95,76 +84,6 @@ fn found(answer: Result<Vec<Vec<u8>>, DnsError>) -> Result<Vec<Key>, KeyFault> {
     if keys.is_empty() { Err(KeyFault::Unusable(why.unwrap_or(KeyError::NoKey))) } else { Ok(keys) }
 }
 
-/// A key in the library's hands.
-struct InLibrary(Key);
-
-impl VerifyingKey for InLibrary {
-    fn verify<'a>(
-        &self,
-        headers: &mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
-        signature: &[u8],
-        canonicalization: Canonicalization,
-        algorithm: LibraryAlgorithm,
-    ) -> mail_auth::Result<()> {
-        let mut signed = Vec::with_capacity(2_048);
-        canonicalization.canonicalize_headers(headers, &mut signed);
-        self.verify_bytes(&signed, signature, algorithm)
-    }
-
-    fn verify_bytes(
-        &self,
-        signed: &[u8],
-        signature: &[u8],
-        algorithm: LibraryAlgorithm,
-    ) -> mail_auth::Result<()> {
-        let algorithm = match algorithm {
-            LibraryAlgorithm::RsaSha1 => Algorithm::RsaSha1,
-            LibraryAlgorithm::RsaSha256 => Algorithm::RsaSha256,
-            LibraryAlgorithm::Ed25519Sha256 => Algorithm::Ed25519Sha256,
-        };
-        let failed = |_| mail_auth::Error::Crypto(CryptoError::FailedVerification);
-        self.0.verify(algorithm, signed, signature).map_err(failed)
-    }
-}
-
-/// What the library is told of a name.
-fn in_library(found: Result<&[Key], KeyFault>) -> Txt {
-    let dns = |error| Txt::Error(mail_auth::Error::Dns(error));
-    match found.map(<[Key]>::first) {
-        Ok(Some(key)) => Txt::DomainKey(DomainKey { p: Box::new(InLibrary(key.clone())), f: 0 }.into()),
-        Err(KeyFault::Temporary(reason)) => dns(mail_auth::DnsError::Resolver(reason.to_string())),
-        Err(KeyFault::Unusable(KeyError::Revoked)) => {
-            Txt::Error(mail_auth::Error::Dkim(mail_auth::dkim::DkimError::RevokedPublicKey))
-        }
-        Err(KeyFault::Unusable(_)) => dns(mail_auth::DnsError::InvalidRecordType),
-        Ok(None) | Err(KeyFault::Missing(_)) => {
-            dns(mail_auth::DnsError::RecordNotFound(ResponseCode::NXDomain))
-        }
-    }
-}
-
-impl ResolverCache<Box<str>, Txt> for Keys {
-    fn get<Q>(&self, name: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        // There is always an answer, so the library never asks by itself.
-        let found = self.found.get(name).map(|found| found.as_deref().map_err(Clone::clone));
-        Some(in_library(found.unwrap_or(Err(KeyFault::Missing(DnsError::NoName)))))
-    }
-
-    fn remove<Q>(&self, _: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        None
-    }
-
-    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,13 +109,5 @@ mod tests {
         assert_eq!(found(Err(DnsError::TooMany)), Err(KeyFault::Temporary(DnsError::TooMany)));
         assert_eq!(found(Err(DnsError::NoName)), Err(KeyFault::Missing(DnsError::NoName)));
         assert_eq!(found(Err(DnsError::NotAName)), Err(KeyFault::Missing(DnsError::NotAName)));
-    }
-
-    #[test]
-    fn the_library_never_has_a_reason_to_ask() {
-        let keys = Keys::default();
-        let answer = ResolverCache::get(&keys, "never._domainkey.fetched.example.");
-        let nothing = mail_auth::DnsError::RecordNotFound(ResponseCode::NXDomain);
-        assert!(matches!(answer, Some(Txt::Error(mail_auth::Error::Dns(error))) if error == nothing));
     }
 }

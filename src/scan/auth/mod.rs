@@ -11,9 +11,9 @@
 //! may have changed the judgement the outcome is a failure, which `on_failure` weighs. Nothing in a message can make it cost more than its budget:
 //! signatures, keys and questions are counted.
 //!
-//! Where to find what: whom the From field names `author`, which client `client` (as `received` fields name it), [`spf`], [`dmarc`],
-//! `iprev`, keys before they are needed `keys`, [`dkim`], ARC `arc`, both together `signed`, the words of others
-//! `trusted`.
+//! Where to find what: whom the From field names `author`, which client `client` (as `received` fields name
+//! it), [`spf`], [`dmarc`], `iprev`, keys before they are needed `keys`, [`dkim`], [`arc`], both together `signed`,
+//! the words of others `trusted`.
 
 mod arc;
 pub mod author;
@@ -34,7 +34,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use mail_auth::MessageAuthenticator;
 
 use self::client::Client;
 use self::keys::Keys;
@@ -43,7 +42,9 @@ use self::trusted::Words;
 use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::dns::{Inquiry, Resolver};
 use crate::model::authentication::Method;
-use crate::model::{AuthResult, Authentication, AuthservId, Direction, Outcome, OwnId, Scanner, Skip};
+use crate::model::{
+    AuthResult, Authentication, AuthservId, Direction, Finding, Message, Outcome, OwnId, Scanner, Skip,
+};
 use crate::telemetry::Clock;
 
 /// Messages up to this size are hashed on the thread that asks.
@@ -75,7 +76,6 @@ pub struct Settings {
 pub struct Auth {
     settings: Settings,
     resolver: Arc<Resolver>,
-    library: Arc<MessageAuthenticator>,
     clock: Clock,
 }
 
@@ -85,22 +85,11 @@ impl std::fmt::Debug for Auth {
     }
 }
 
-/// The library that verifies signatures could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("the verifier of signatures could not be set up: {0}")]
-pub struct SetupError(String);
-
 impl Auth {
     /// A verifier that asks `resolver`.
-    ///
-    /// # Errors
-    /// If the library cannot be set up; that does not depend on anything outside.
-    pub fn new(settings: Settings, resolver: Arc<Resolver>, clock: Clock) -> Result<Self, SetupError> {
-        // It is given all keys and never asks: no server is named.
-        let nobody = hickory_resolver::config::ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-        let library = MessageAuthenticator::new(nobody, hickory_resolver::config::ResolverOpts::default());
-        let library = Arc::new(library.map_err(|error| SetupError(error.to_string()))?);
-        Ok(Self { settings, resolver, library, clock })
+    #[must_use]
+    pub fn new(settings: Settings, resolver: Arc<Resolver>, clock: Clock) -> Self {
+        Self { settings, resolver, clock }
     }
 
     async fn look(&self, input: Arc<ScanInput>, deadline: Instant) -> Report {
@@ -124,7 +113,7 @@ impl Auth {
             }
         };
         let sender = self.sender(&inquiry, &input, client.as_ref(), &words);
-        let signed = self.signed(&inquiry, &input, &words);
+        let signed = self.signed(&inquiry, &input, seen.author.domain(), &words);
         let ((), (helo, mail_from, iprev), signed) = futures_util::join!(ahead, sender, signed);
         (seen.helo, seen.mail_from, seen.iprev) = (helo, mail_from, iprev);
         let verified = match signed {
@@ -143,7 +132,7 @@ impl Auth {
             }
             seen.dmarc = Some(words.dmarc(dmarc, &mut seen));
         }
-        let findings = findings::of(&seen);
+        let findings = findings(&seen, &input.message);
         let outcome = findings::outcome(&seen, inquiry.spent(), &findings);
         Report { findings, authentication: Some(Arc::new(seen)), ..Report::new(outcome) }
     }
@@ -180,6 +169,7 @@ impl Auth {
         &self,
         inquiry: &Inquiry,
         input: &Arc<ScanInput>,
+        author: Option<&str>,
         words: &Words,
     ) -> Result<Verified, Outcome> {
         let all_told = words.tell(Method::Dkim) && words.tell(Method::Arc);
@@ -190,16 +180,16 @@ impl Auth {
         let terms = Terms {
             signatures,
             trusted_sealers: self.settings.trusted_sealers.clone(),
+            author: author.map(str::to_owned),
             now: self.clock.now().seconds(),
         };
         let Some(claims) = signed::read(&input.message, &terms) else { return Ok(Verified::default()) };
         let keys = Keys::fetch(inquiry, claims.key_names(&input.message)).await;
         if input.message.raw().len() <= HASH_IN_PLACE {
-            return Ok(claims.verify(&self.library, &input.message, &keys, &terms));
+            return Ok(claims.verify(&input.message, &keys, &terms));
         }
-        let (library, input) = (Arc::clone(&self.library), Arc::clone(input));
-        let verifying =
-            tokio::task::spawn_blocking(move || claims.verify(&library, &input.message, &keys, &terms));
+        let input = Arc::clone(input);
+        let verifying = tokio::task::spawn_blocking(move || claims.verify(&input.message, &keys, &terms));
         verifying
             .await
             .map_err(|error| Outcome::failed("panic", format!("verifying signatures panicked: {error}")))
@@ -210,6 +200,18 @@ impl Auth {
 fn answers_until(deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(Instant::now());
     deadline.checked_sub((left / MARGIN).min(LONGEST_MARGIN)).unwrap_or(deadline)
+}
+
+/// What of the results, and of the From field itself, speaks against a message.
+fn findings(seen: &Authentication, message: &Message) -> Vec<Finding> {
+    let mut findings = findings::of(seen);
+    findings::tell_fields(&mut findings, &author::shown(message));
+    if let Some(author) = seen.author.domain()
+        && let Some(named) = author::named(message, author)
+    {
+        findings.push(findings::of_name(author, &named));
+    }
+    findings
 }
 
 impl Scan for Auth {

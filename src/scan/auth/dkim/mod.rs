@@ -34,10 +34,10 @@ use crate::model::authentication::Dkim;
 use crate::model::{AuthResult, Message};
 
 /// Clocks differ; further ahead than this a signature is dated in the future.
-const SKEW: Duration = Duration::from_mins(15);
+pub(super) const SKEW: Duration = Duration::from_mins(15);
 
-const BODY_CHANGED: &str = "the body hash does not match the body: it was changed on the way";
-const HEADER_CHANGED: &str = "the signature does not match the signed fields: one was changed on the way, or another \
+pub(super) const BODY_CHANGED: &str = "the body hash does not match the body: it was changed on the way";
+pub(super) const HEADER_CHANGED: &str = "the signature does not match the signed fields: one was changed on the way, or another \
                               key signed them";
 
 /// The signatures of a message, read and not yet verified.

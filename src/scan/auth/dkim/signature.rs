@@ -13,9 +13,9 @@ use crate::model::text;
 mod tests;
 
 /// The longest `b=` in bytes of text: an RSA signature of 8192 bits has 1,368, and folds.
-const MAX_SIGNATURE: usize = 4_096;
+pub(in super::super) const MAX_SIGNATURE: usize = 4_096;
 /// The longest `bh=` in bytes of text: a hash has 44.
-const MAX_HASH: usize = 256;
+pub(in super::super) const MAX_HASH: usize = 256;
 
 /// What a signature was made with (RFC 6376 §3.3, RFC 8463 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,12 +168,12 @@ fn signature(tags: &Tags<'_>) -> Result<Signature, SignatureError> {
 }
 
 /// The words of `a=`; ABNF's literals are in any case.
-fn algorithm(value: &[u8]) -> Option<Algorithm> {
+pub(in super::super) fn algorithm(value: &[u8]) -> Option<Algorithm> {
     Algorithm::ALL.into_iter().find(|a| value.eq_ignore_ascii_case(a.name().as_bytes()))
 }
 
 /// `header` or `header/body`; simple where one is not named.
-fn canonical(value: &[u8]) -> Option<(Canonical, Canonical)> {
+pub(in super::super) fn canonical(value: &[u8]) -> Option<(Canonical, Canonical)> {
     let one = |word: &[u8]| match word {
         w if w.eq_ignore_ascii_case(b"simple") => Some(Canonical::Simple),
         w if w.eq_ignore_ascii_case(b"relaxed") => Some(Canonical::Relaxed),

@@ -1,6 +1,8 @@
 //! DMARC (RFC 9989): whether SPF or a signature speaks for the domain that people see.
 
 mod record;
+#[cfg(test)]
+mod tests;
 
 use futures_util::future::join_all;
 
@@ -11,70 +13,65 @@ use crate::model::{AuthResult, DmarcPolicy};
 
 /// §4.10: a walk asks at most eight names.
 const MAX_NAMES: usize = 8;
-/// Signing domains whose place in the tree is looked up; more are taken as not aligned.
-const MAX_SIGNERS: usize = 5;
+/// Domains below the author's organization whose place in the tree is looked up; more are taken as not
+/// aligned. Those that have nothing to do with it are not asked about.
+const MAX_WALKS: usize = 5;
 
 /// What a walk from a domain up found: the names that have a record, longest first.
 struct Walk {
     start: String,
     found: Vec<(String, Record)>,
+    /// Why nothing is known of the names further up.
+    broken: Option<DnsError>,
+}
+
+/// The author's side of alignment.
+struct Side<'a> {
+    domain: &'a str,
+    walk: &'a Walk,
+    /// Walks of other domains that may still be made.
+    walks: usize,
+    /// Something passed that may or may not be aligned, or would be aligned and may still pass; why.
+    uncertain: Option<String>,
 }
 
 /// The result for the author's `domain`.
 pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dkim: &[Dkim]) -> Dmarc {
     let mut dmarc = Dmarc { domain: domain.to_owned(), ..Dmarc::default() };
-    let walk = match walk(inquiry, domain).await {
-        Ok(walk) => walk,
-        Err(error) => {
-            dmarc.result = AuthResult::TempError;
-            dmarc.reason = Some(format!("the policy of {domain} could not be looked up: {error}"));
-            return dmarc;
-        }
-    };
-    let organization = walk.organization();
-    let applied = walk.applied(organization);
+    let walk = walk(inquiry, domain).await;
+    // Where the domain has a record of its own it applies, whatever is above (§4.10.1).
+    if let Some(error) = walk.broken.as_ref().filter(|_| walk.own().is_none()) {
+        dmarc.result = AuthResult::TempError;
+        dmarc.reason = Some(format!("the policy of {domain} could not be looked up: {error}"));
+        return dmarc;
+    }
+    let applied = walk.applied();
     dmarc.record = applied.map(|(name, _)| format!("_dmarc.{name}"));
-    let mut uncertain = None;
-
-    let relevant = |result: AuthResult| matches!(result, AuthResult::Pass | AuthResult::TempError);
+    let mut side = Side { domain, walk: &walk, walks: MAX_WALKS, uncertain: None };
     let strict_spf = applied.is_some_and(|(_, record)| record.strict_spf);
-    if let Some(spf) = spf.filter(|spf| relevant(spf.result)) {
-        match aligned(inquiry, &spf.domain, domain, organization, strict_spf).await {
-            Ok(true) if spf.result == AuthResult::Pass => dmarc.spf_aligned = true,
-            Ok(true) => uncertain = Some(format!("SPF of {} could not be looked up", spf.domain)),
-            Ok(false) => {}
-            Err(error) => uncertain = Some(format!("{} could not be looked up: {error}", spf.domain)),
-        }
+    if let Some(spf) = spf {
+        let what = format!("SPF of {}", spf.domain);
+        dmarc.spf_aligned = side.passes(inquiry, spf.result, &spf.domain, strict_spf, &what).await;
     }
     let strict_dkim = applied.is_some_and(|(_, record)| record.strict_dkim);
-    let mut seen: Vec<&str> = Vec::new();
-    for signature in dkim.iter().filter(|s| relevant(s.result)) {
-        // A key under test says nothing (RFC 6376 §3.6.1), and several of one domain say it once.
-        let known = seen.contains(&&*signature.domain) && signature.result != AuthResult::Pass;
-        if known || !seen.contains(&&*signature.domain) && seen.len() == MAX_SIGNERS {
-            continue;
-        }
-        seen.push(&signature.domain);
-        match aligned(inquiry, &signature.domain, domain, organization, strict_dkim).await {
-            Ok(true) if signature.result == AuthResult::Pass => {
-                dmarc.dkim_aligned = true;
-                break;
-            }
-            Ok(true) => uncertain = Some(format!("the key of {} could not be looked up", signature.domain)),
-            Ok(false) => {}
-            Err(error) => uncertain = Some(format!("{} could not be looked up: {error}", signature.domain)),
+    // One that needs no question first.
+    let (own, others): (Vec<&Dkim>, Vec<&Dkim>) = dkim.iter().partition(|s| s.domain == domain);
+    for signature in own.into_iter().chain(others) {
+        let what = format!("the key of {}", signature.domain);
+        if side.passes(inquiry, signature.result, &signature.domain, strict_dkim, &what).await {
+            dmarc.dkim_aligned = true;
+            break;
         }
     }
 
-    let policy = match applied {
+    dmarc.policy = match applied {
         Some((name, record)) => wanted(inquiry, domain, name, record).await,
         None => None,
     };
-    dmarc.policy = policy;
-    (dmarc.result, dmarc.reason) = match policy {
+    (dmarc.result, dmarc.reason) = match dmarc.policy {
         None => (AuthResult::None, Some(format!("{domain} publishes no policy"))),
         Some(_) if dmarc.spf_aligned || dmarc.dkim_aligned => (AuthResult::Pass, None),
-        Some(_) => match uncertain {
+        Some(_) => match side.uncertain {
             Some(why) => (AuthResult::TempError, Some(why)),
             None => {
                 let strict = match (strict_spf, strict_dkim) {
@@ -90,6 +87,59 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
     dmarc
 }
 
+impl Side<'_> {
+    /// Whether a check for `other` passes and is aligned with the author's domain (§4.4).
+    async fn passes(
+        &mut self,
+        inquiry: &Inquiry,
+        result: AuthResult,
+        other: &str,
+        strict: bool,
+        what: &str,
+    ) -> bool {
+        if !matches!(result, AuthResult::Pass | AuthResult::TempError) {
+            return false;
+        }
+        match self.aligned(inquiry, other, strict).await {
+            Ok(true) if result == AuthResult::Pass => return true,
+            Ok(true) => self.uncertain = Some(format!("{what} could not be looked up")),
+            Ok(false) => {}
+            Err(error) => {
+                self.uncertain = Some(format!("the place of {other} could not be looked up: {error}"));
+            }
+        }
+        false
+    }
+
+    /// Whether `other` is aligned with the author's domain (§4.10.2).
+    async fn aligned(&mut self, inquiry: &Inquiry, other: &str, strict: bool) -> Result<bool, DnsError> {
+        if other == self.domain {
+            return Ok(true);
+        }
+        if strict || other.is_empty() {
+            return Ok(false);
+        }
+        let related = |organization: &str| {
+            other.strip_suffix(organization).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        // Where it is not known how far up the organization reaches, it is not beyond the names seen.
+        if let Some(error) = &self.walk.broken {
+            let top = self.domain.rsplit_once('.').map_or(self.domain, |(_, top)| top);
+            return if related(top) { Err(error.clone()) } else { Ok(false) };
+        }
+        let organization = self.walk.organization();
+        if !related(organization) || self.walks == 0 {
+            return Ok(false);
+        }
+        self.walks -= 1;
+        let walk = walk(inquiry, other).await;
+        match walk.broken.as_ref() {
+            Some(error) => Err(error.clone()),
+            None => Ok(walk.organization() == organization),
+        }
+    }
+}
+
 /// What the record at `name` wants of mail in the name of `domain` (§4.10.1).
 async fn wanted(inquiry: &Inquiry, domain: &str, name: &str, record: &Record) -> Option<DmarcPolicy> {
     if name == domain {
@@ -100,49 +150,34 @@ async fn wanted(inquiry: &Inquiry, domain: &str, name: &str, record: &Record) ->
     record.for_below(exists)
 }
 
-/// Whether `other` is aligned with the author's `domain` (§4.10.2).
-async fn aligned(
-    inquiry: &Inquiry,
-    other: &str,
-    domain: &str,
-    organization: &str,
-    strict: bool,
-) -> Result<bool, DnsError> {
-    if other == domain {
-        return Ok(true);
-    }
-    let related = other == organization || other.strip_suffix(organization).is_some_and(|p| p.ends_with('.'));
-    if strict || !related {
-        return Ok(false);
-    }
-    Ok(walk(inquiry, other).await?.organization() == organization)
-}
-
 /// Asks what [`check`] will ask about the author's domain.
 pub(super) async fn ask_ahead(inquiry: &Inquiry, domain: &str) {
     drop(walk(inquiry, domain).await);
 }
 
 /// Asks all names of the walk at once. It would nearly always ask them one by one to the end.
-async fn walk(inquiry: &Inquiry, start: &str) -> Result<Walk, DnsError> {
+async fn walk(inquiry: &Inquiry, start: &str) -> Walk {
     let names = names(start);
     let asked = names.iter().map(|name| async move { inquiry.txt(&format!("_dmarc.{name}")).await });
-    let mut found = Vec::new();
+    let mut walk = Walk { start: start.to_owned(), found: Vec::new(), broken: None };
     for (name, answer) in names.iter().zip(join_all(asked).await) {
         let record = match answer {
             Ok(texts) => Record::of(&texts),
-            Err(error) if error.is_temporary() => return Err(error),
+            Err(error) if error.is_temporary() => {
+                walk.broken = Some(error);
+                break;
+            }
             Err(_) => None,
         };
         let Some(record) = record else { continue };
         // §4.10: the walk ends where somebody says what kind of name it is.
         let ends = record.public_suffix.is_some();
-        found.push(((*name).to_owned(), record));
+        walk.found.push(((*name).to_owned(), record));
         if ends {
             break;
         }
     }
-    Ok(Walk { start: start.to_owned(), found })
+    walk
 }
 
 /// The names of a walk: the domain, then – seven labels long at most – each above it.
@@ -183,130 +218,19 @@ impl Walk {
         below
     }
 
-    /// The record that applies: the author's own, else the organization's, else the public suffix's.
-    fn applied(&self, organization: &str) -> Option<(&str, &Record)> {
-        let at = |wanted: &str| self.found.iter().find(|(name, _)| name == wanted);
-        let record = at(&self.start).or_else(|| at(organization)).or_else(|| self.found.last());
+    /// The record of the domain where the walk began.
+    fn own(&self) -> Option<&Record> {
+        self.found.first().filter(|(name, _)| *name == self.start).map(|(_, record)| record)
+    }
+
+    /// The record that applies: the author's own, else the organization's, else the public suffix's
+    /// (§4.10.1).
+    fn applied(&self) -> Option<(&str, &Record)> {
+        if let Some(record) = self.own() {
+            return Some((&self.start, record));
+        }
+        let organization = self.organization();
+        let record = self.found.iter().find(|(name, _)| name == organization).or_else(|| self.found.last());
         record.map(|(name, record)| (&**name, record))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::dns::{Resolver, Zone};
-    use crate::telemetry::Metrics;
-
-    fn inquiry(zone: &str) -> Inquiry {
-        let resolver = Resolver::of_zone(Zone::parse(zone).unwrap(), Arc::new(Metrics::new()));
-        Inquiry::new(Arc::new(resolver), 100, Instant::now() + Duration::from_secs(5))
-    }
-
-    fn spf(result: AuthResult, domain: &str) -> Spf {
-        Spf { result, domain: domain.to_owned(), ..Spf::default() }
-    }
-
-    fn dkim(result: AuthResult, domain: &str) -> Dkim {
-        Dkim { result, domain: domain.to_owned(), ..Dkim::default() }
-    }
-
-    /// Result and policy.
-    async fn of(
-        zone: &str,
-        domain: &str,
-        spf: Option<Spf>,
-        dkim: &[Dkim],
-    ) -> (AuthResult, Option<DmarcPolicy>) {
-        let found = check(&inquiry(zone), domain, spf.as_ref(), dkim).await;
-        (found.result, found.policy)
-    }
-
-    const ZONE: &str = "
-        _dmarc.example.com       TXT v=DMARC1; p=reject; sp=quarantine; np=reject
-        mail.example.com         A   192.0.2.1
-        _dmarc.strict.example    TXT v=DMARC1; p=reject; adkim=s; aspf=s
-        _dmarc.gov.example       TXT v=DMARC1; p=none; np=reject; psd=y
-        dept.gov.example         A   192.0.2.2
-        _dmarc.own.corp.example  TXT v=DMARC1; p=reject; psd=n
-        _dmarc.corp.example      TXT v=DMARC1; p=none
-        _dmarc.down.example      FAIL
-    ";
-
-    #[test]
-    fn a_walk_asks_the_domain_and_then_at_most_seven_labels_up() {
-        assert_eq!(names("a.b.example"), ["a.b.example", "b.example", "example"]);
-        let long = "a.b.c.d.e.f.g.h.i.j.example.com";
-        assert_eq!(
-            names(long),
-            [
-                long,
-                "f.g.h.i.j.example.com",
-                "g.h.i.j.example.com",
-                "h.i.j.example.com",
-                "i.j.example.com",
-                "j.example.com",
-                "example.com",
-                "com"
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn one_aligned_pass_is_enough() {
-        use AuthResult::{Fail, None as Nothing, Pass};
-        let reject = Some(DmarcPolicy::Reject);
-        assert_eq!(of(ZONE, "example.com", Some(spf(Pass, "bounce.example.com")), &[]).await, (Pass, reject));
-        assert_eq!(of(ZONE, "example.com", None, &[dkim(Pass, "example.com")]).await, (Pass, reject));
-        let others =
-            [dkim(Pass, "other.example"), dkim(Fail, "example.com"), dkim(AuthResult::Policy, "example.com")];
-        assert_eq!(of(ZONE, "example.com", Some(spf(Pass, "notexample.com")), &others).await, (Fail, reject));
-        assert_eq!(of(ZONE, "none.example", Some(spf(Pass, "none.example")), &[]).await, (Nothing, None));
-    }
-
-    #[tokio::test]
-    async fn strict_alignment_takes_the_very_domain_only() {
-        use AuthResult::{Fail, Pass};
-        let reject = Some(DmarcPolicy::Reject);
-        assert_eq!(
-            of(ZONE, "strict.example", Some(spf(Pass, "a.strict.example")), &[]).await,
-            (Fail, reject)
-        );
-        assert_eq!(of(ZONE, "strict.example", Some(spf(Pass, "strict.example")), &[]).await, (Pass, reject));
-    }
-
-    #[tokio::test]
-    async fn a_domain_below_gets_the_policy_for_those_that_exist_or_do_not() {
-        let fails = |policy| (AuthResult::Fail, Some(policy));
-        assert_eq!(of(ZONE, "mail.example.com", None, &[]).await, fails(DmarcPolicy::Quarantine));
-        assert_eq!(of(ZONE, "made-up.example.com", None, &[]).await, fails(DmarcPolicy::Reject));
-        // Below a public suffix each name is an organization of its own.
-        assert_eq!(of(ZONE, "dept.gov.example", None, &[]).await, fails(DmarcPolicy::None));
-        assert_eq!(of(ZONE, "made-up.gov.example", None, &[]).await, fails(DmarcPolicy::Reject));
-        let other = Some(spf(AuthResult::Pass, "other.gov.example"));
-        assert_eq!(of(ZONE, "dept.gov.example", other, &[]).await, fails(DmarcPolicy::None));
-    }
-
-    #[tokio::test]
-    async fn who_says_that_it_is_an_organization_is_one() {
-        let pass = spf(AuthResult::Pass, "corp.example");
-        let found = of(ZONE, "own.corp.example", Some(pass), &[]).await;
-        assert_eq!(found, (AuthResult::Fail, Some(DmarcPolicy::Reject)));
-        let pass = spf(AuthResult::Pass, "own.corp.example");
-        let found = of(ZONE, "mail.own.corp.example", Some(pass), &[]).await;
-        assert_eq!(found.0, AuthResult::Pass);
-    }
-
-    #[tokio::test]
-    async fn what_could_not_be_looked_up_is_neither_pass_nor_fail() {
-        let nothing = (AuthResult::TempError, None);
-        assert_eq!(of(ZONE, "down.example", Some(spf(AuthResult::Pass, "down.example")), &[]).await, nothing);
-        let temp = [dkim(AuthResult::TempError, "example.com")];
-        let uncertain = (AuthResult::TempError, Some(DmarcPolicy::Reject));
-        assert_eq!(of(ZONE, "example.com", None, &temp).await, uncertain);
-        let aligned = Some(spf(AuthResult::Pass, "example.com"));
-        assert_eq!(of(ZONE, "example.com", aligned, &temp).await.0, AuthResult::Pass);
     }
 }

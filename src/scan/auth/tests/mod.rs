@@ -1,7 +1,12 @@
 //! The checks as a whole, and the suites that others keep.
 
+mod arc;
+mod arc_suite;
+mod attacks;
 pub(super) mod dkim;
 mod dkim_suite;
 mod findings_table;
+mod headers_suite;
+mod scene;
 mod spf_suite;
 mod trusted;

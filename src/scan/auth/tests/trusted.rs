@@ -68,7 +68,7 @@ impl Scene {
 
     async fn see_of(&self, author: &str, fields: &[&str]) -> Authentication {
         let resolver = Resolver::of_zone(Zone::parse(ZONE).unwrap(), Arc::new(Metrics::new()));
-        let auth = Auth::new(self.settings.clone(), Arc::new(resolver), Clock::system()).unwrap();
+        let auth = Auth::new(self.settings.clone(), Arc::new(resolver), Clock::system());
         let client = Client { name: "unknown".into(), addr: ClientAddr::Ip(self.ip.parse().unwrap()) };
         let session = Session {
             client,
