@@ -48,6 +48,7 @@ impl Record {
         shorten(&mut left_out, "findings", &mut self.findings, list);
         shorten(&mut left_out, "verdicts", &mut self.verdicts, verdicts);
         shorten(&mut left_out, "headers", &mut self.plan.headers, list);
+        shorten(&mut left_out, "names of removed fields", &mut self.plan.removed, list);
         if let Some(seen) = &mut self.authentication {
             shorten(&mut left_out, "signatures", &mut seen.dkim, list);
             for spf in seen.mail_from.iter_mut().chain(&mut seen.helo) {
@@ -56,6 +57,7 @@ impl Record {
             if let Some(chain) = &mut seen.arc {
                 shorten(&mut left_out, "sealers", &mut chain.sealers, list);
             }
+            shorten(&mut left_out, "domains that could be shown", &mut seen.shown, list);
             if let Author::SeveralDomains(domains) = &mut seen.author {
                 shorten(&mut left_out, "domains of authors", domains, list);
             }
@@ -147,6 +149,10 @@ impl Record {
             each(&mut header.name, address);
             each(&mut header.value, text.max(500));
         }
+        for fields in &mut self.plan.removed {
+            each(&mut fields.name, address);
+            fields.claimed.iter_mut().for_each(|s| each(s, address));
+        }
     }
 }
 
@@ -156,7 +162,8 @@ fn authentication_texts(
     address: usize,
     each: &mut impl FnMut(&mut String, usize),
 ) {
-    for Spf { result: _, domain, identity, reason, steps } in seen.mail_from.iter_mut().chain(&mut seen.helo)
+    for Spf { result: _, domain, identity, reason, over_budget: _, steps } in
+        seen.mail_from.iter_mut().chain(&mut seen.helo)
     {
         each(domain, address);
         each(identity, address);
@@ -172,7 +179,7 @@ fn authentication_texts(
         chain.sealers.iter_mut().chain(&mut chain.trusted).for_each(|s| each(s, address));
         chain.reason.iter_mut().for_each(|s| each(s, text));
     }
-    if let Some(dmarc) = &mut seen.dmarc {
+    for dmarc in seen.dmarc.iter_mut().chain(&mut seen.shown) {
         each(&mut dmarc.domain, address);
         dmarc.record.iter_mut().for_each(|s| each(s, address));
         dmarc.reason.iter_mut().for_each(|s| each(s, text));

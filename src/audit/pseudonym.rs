@@ -201,7 +201,7 @@ impl Pseudonyms {
             signature.reason.iter_mut().for_each(hide);
         }
         seen.arc.iter_mut().filter_map(|chain| chain.reason.as_mut()).for_each(hide);
-        seen.dmarc.iter_mut().filter_map(|dmarc| dmarc.reason.as_mut()).for_each(hide);
+        seen.dmarc.iter_mut().chain(&mut seen.shown).filter_map(|dmarc| dmarc.reason.as_mut()).for_each(hide);
     }
 
     /// Text in which no word is a local part, nor a longer piece of one.

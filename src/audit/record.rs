@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Action, Advice, Answer, Attachment, Authentication, Category, Coverage, Direction, Disposition, Envelope,
-    Finding, ListHits, MailId, Plan, Scanner, Score, Session, Timestamp, Verdict, part::NotInspected,
+    Finding, ListHits, MailId, Plan, RemovedFields, Scanner, Score, Session, Timestamp, Verdict,
+    part::NotInspected,
 };
 
 /// One judged message.
@@ -161,6 +162,9 @@ pub struct PlanSummary {
     /// Header fields added or changed, from the top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<AddedHeader>,
+    /// Header fields that came with it and were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedFields>,
 }
 
 /// A header field that we wrote.
@@ -184,6 +188,7 @@ impl From<&Plan> for PlanSummary {
             answer: plan.answer.clone(),
             dispositions: plan.recipients.clone(),
             headers: plan.actions.iter().filter_map(added).collect(),
+            removed: plan.removed(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct Arguments {
 enum Command {
     /// Run the daemon in the foreground, logging to stderr.
     Serve,
-    /// Check the configuration; exit 78 and print every error if it is wrong.
+    /// Check the configuration; exit 78 and print the errors if it is wrong.
     CheckConfig,
     /// Judge mail offline, without any effect, and explain the judgement.
     Scan(scan::Arguments),

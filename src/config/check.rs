@@ -14,7 +14,8 @@ use toml::de::DeTable;
 use super::problem::Problems;
 use super::read::Read;
 use super::{Config, Depth, Listen, document, machine};
-use crate::model::{ByteSize, Scanner, Span};
+use crate::model::{ByteSize, Scanner, Span, text};
+use crate::policy::{NoMailDomain, mail_domain};
 
 /// Sections and keys whose work this version cannot do, with what therefore does not happen. A line goes
 /// when the work is there. `*` stands for each key.
@@ -59,6 +60,21 @@ const SENDERS_WAIT: Span = Span::seconds(600);
 const SYSTEMD_WAITS: Span = Span::seconds(90);
 /// Offsets in a message are 32 bits wide.
 const LARGEST_MESSAGE: ByteSize = ByteSize(2 << 30);
+
+/// What to do instead of writing 0.
+fn zero_help(path: &str) -> &'static str {
+    let switch = ["scanner.auth.signatures", "scanner.auth.questions"];
+    match path.split('.').next() {
+        Some("scanner") if switch.contains(&path) => {
+            "to verify nothing at all write `enabled = false` in [scanner.auth]; else leave it out for the default"
+        }
+        Some("scanner" | "feed") => "to turn a scanner or a feed off write `enabled = false`",
+        Some("dns") => {
+            "leave it out for the default; to ask the DNS nothing write `enabled = false` in [scanner.auth]"
+        }
+        _ => "leave it out for the default",
+    }
+}
 
 /// Reports what contradicts what, and completes what follows from other values.
 pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problems<'_>) -> Config {
@@ -187,7 +203,7 @@ impl<'a> Checks<'a, '_> {
             if zero {
                 self.problems
                     .error(held.place.clone(), format!("{} must be more than nothing", held.name()))
-                    .help("to turn a scanner or a feed off write `enabled = false`");
+                    .help(zero_help(&held.path));
             }
         }
     }
@@ -299,7 +315,7 @@ impl<'a> Checks<'a, '_> {
         }
     }
 
-    /// What [auth] says of names.
+    /// What `[auth]` says of names.
     fn names(&mut self, config: &Config) {
         if self.is_lost("auth") {
             return;
@@ -312,10 +328,13 @@ impl<'a> Checks<'a, '_> {
                 .error(place, format!("`trusted_ids` in [auth] names {id}, which is our own `authserv_id`"))
                 .help("fields under our own name that come with mail are forged and are removed, never believed");
         }
+        self.sealers(&auth.trusted_sealers);
         let off = config.scanner.terms(Scanner::Auth).is_none();
-        for (key, set) in
-            [("auth.trusted_ids", !auth.trusted_ids.is_empty()), ("auth.received_spf", auth.received_spf)]
-        {
+        for (key, set) in [
+            ("auth.trusted_ids", !auth.trusted_ids.is_empty()),
+            ("auth.trusted_sealers", !auth.trusted_sealers.is_empty()),
+            ("auth.received_spf", auth.received_spf),
+        ] {
             if off && set && !self.is_lost("scanner") {
                 let message = format!("{} does nothing while [scanner.auth] is off", named(key));
                 self.problems.warning(self.place(key), message);
@@ -327,6 +346,23 @@ impl<'a> Checks<'a, '_> {
             self.problems.warning(self.place("auth.trusted_ids"), message).help(
                 "right where a milter that is asked before mailward removes such fields from what comes in; where a \
                  gateway is meant, name it in `trusted_relays`",
+            );
+        }
+    }
+
+    fn sealers(&mut self, given: &[String]) {
+        for (i, given) in given.iter().enumerate() {
+            let Err(why) = mail_domain(given) else { continue };
+            let shown = text::line(given, 100);
+            let what = match why {
+                NoMailDomain::Name => format!("{shown:?} is no domain"),
+                NoMailDomain::Top => {
+                    format!("{shown:?} is a whole top-level domain, and nobody seals as that")
+                }
+            };
+            let place = self.element("auth.trusted_sealers", i);
+            self.problems.error(place, format!("`trusted_sealers` in [auth]: {what}")).help(
+                "name the domain with which a mailing list or forwarder seals: d= of its ARC-Seal fields",
             );
         }
     }

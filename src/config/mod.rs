@@ -1,10 +1,11 @@
-//! `mailward.toml`: every error at once, each with file, line, caret and hint.
+//! `mailward.toml`: every error that can be seen at once, each with file, line, caret and hint.
 //!
 //! **Contract.** [`Config::load`] reads one file and gives a [`Config`] in which every value is valid
 //! and no two contradict each other, or all that is wrong. Nothing is guessed: an unknown key is an
 //! error, a length of time or a size needs its unit, a secret stands elsewhere ([`Secret`]). The
 //! value is immutable; a reload makes a new one. What a section means belongs to the module that owns
-//! it; here it is read, and held against the other sections.
+//! it; here it is read, and held against the other sections. What a value at fault would contradict is not said before it
+//! can be read; a section's own check waits until all of that section can be.
 //!
 //! **Failures.** [`ConfigErrors`] prints the whole report. A file that cannot be read, is too large, is
 //! no text or no TOML is such a report as well; any bytes may be given. What can be used but should be

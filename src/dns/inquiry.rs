@@ -14,7 +14,7 @@ use super::cache::Key;
 use super::{DnsError, Found, Kind, Record, Resolver, name};
 
 /// The most questions of one message that wait for an answer at once, so that one with many signatures of
-/// dead domains does not take all the room.
+/// dead domains does not take all the room. A [`share`](Inquiry::share) has places of its own.
 const AT_ONCE: usize = 20;
 
 /// Asks for one message. Cheap to clone; clones share the budget.
@@ -22,16 +22,26 @@ const AT_ONCE: usize = 20;
 /// A question is asked once: whoever asks the same again for the same message is told the same, and it costs
 /// nothing.
 #[derive(Clone)]
-pub struct Inquiry(Arc<Shares>);
+pub struct Inquiry {
+    message: Arc<OfMessage>,
+    share: Arc<Share>,
+}
 
-struct Shares {
+struct OfMessage {
     resolver: Arc<Resolver>,
     left: AtomicU32,
     allowed: u32,
     deadline: Instant,
-    at_once: Arc<Semaphore>,
-    asked: Mutex<HashMap<Key, Shared<BoxFuture<'static, Found>>>>,
+    asked: Mutex<HashMap<Key, Asked>>,
 }
+
+/// What one part of the checks may take of it.
+struct Share {
+    left: AtomicU32,
+    places: Semaphore,
+}
+
+type Asked = Shared<BoxFuture<'static, Found>>;
 
 impl std::fmt::Debug for Inquiry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,26 +65,29 @@ impl Inquiry {
     /// test counts them.
     #[must_use]
     pub fn new(resolver: Arc<Resolver>, allowed: u32, deadline: Instant) -> Self {
-        Self(Arc::new(Shares {
-            resolver,
-            left: AtomicU32::new(allowed),
-            allowed,
-            deadline,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            asked: Mutex::default(),
-        }))
+        let asked = Mutex::default();
+        let message = OfMessage { resolver, left: AtomicU32::new(allowed), allowed, deadline, asked };
+        Self { message: Arc::new(message), share: Arc::new(Share::new(allowed, AT_ONCE)) }
+    }
+
+    /// The same message, of whose budget this takes `allowed` at the most, and waits for so many answers at once:
+    /// it can neither use up what others need nor stand in their way.
+    #[must_use]
+    pub fn share(&self, allowed: u32, at_once: usize) -> Self {
+        Self { message: Arc::clone(&self.message), share: Arc::new(Share::new(allowed, at_once)) }
     }
 
     /// What was used so far.
     #[must_use]
     pub fn spent(&self) -> Spent {
-        Spent { questions: self.0.allowed - self.0.left.load(Ordering::Relaxed), allowed: self.0.allowed }
+        let OfMessage { left, allowed, .. } = &*self.message;
+        Spent { questions: allowed - left.load(Ordering::Relaxed), allowed: *allowed }
     }
 
     /// Until when answers are waited for.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.0.deadline
+        self.message.deadline
     }
 
     /// The texts at `name`, each with its strings joined.
@@ -132,37 +145,44 @@ impl Inquiry {
         kind: Kind,
         pick: impl Fn(&Record) -> Option<T>,
     ) -> Result<Vec<T>, DnsError> {
-        let answer = self.once((name::question(name)?, kind))?.await?;
+        let answer = self.answer((name::question(name)?, kind)).await?;
         Ok(answer.iter().filter_map(pick).collect())
     }
 
-    /// The answer to a question, asked now or before.
-    fn once(&self, key: Key) -> Result<Shared<BoxFuture<'static, Found>>, DnsError> {
-        let shares = &self.0;
-        let mut asked = shares.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The answer to a question, for which it waits in a place of its own: who asks the same elsewhere, and has
+    /// to wait for a place there, holds nobody up here.
+    async fn answer(&self, key: Key) -> Found {
+        let asked = self.once(key)?;
+        if let Some(found) = asked.peek() {
+            return found.clone();
+        }
+        let turn = tokio::time::timeout_at(self.message.deadline.into(), self.share.places.acquire()).await;
+        if turn.is_err() || Instant::now() >= self.message.deadline {
+            self.message.resolver.count(Err(&DnsError::TimedOut));
+            return Err(DnsError::TimedOut);
+        }
+        asked.await
+    }
+
+    /// The question, asked now or before.
+    fn once(&self, key: Key) -> Result<Asked, DnsError> {
+        let message = &self.message;
+        let mut asked = message.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = asked.get(&key) {
             return Ok(answer.clone());
         }
-        let taken =
-            shares.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if taken.is_err() {
-            shares.resolver.count(Err(&DnsError::TooMany));
+        // Both change under the lock only.
+        let left = [&self.share.left, &message.left];
+        if left.iter().any(|left| left.load(Ordering::Relaxed) == 0) {
+            message.resolver.count(Err(&DnsError::TooMany));
             return Err(DnsError::TooMany);
         }
-        let (resolver, at_once, deadline) =
-            (Arc::clone(&shares.resolver), Arc::clone(&shares.at_once), shares.deadline);
-        let question = key.clone();
+        for left in left {
+            left.fetch_sub(1, Ordering::Relaxed);
+        }
+        let (resolver, deadline, question) = (Arc::clone(&message.resolver), message.deadline, key.clone());
         let answer = async move {
-            let asking = async {
-                let turn = at_once.acquire().await;
-                if Instant::now() >= deadline {
-                    return Err(DnsError::TimedOut);
-                }
-                let answer = resolver.records(question).await;
-                drop(turn);
-                answer
-            };
-            let found = tokio::time::timeout_at(deadline.into(), asking).await;
+            let found = tokio::time::timeout_at(deadline.into(), resolver.records(question)).await;
             let found = found.unwrap_or(Err(DnsError::TimedOut));
             resolver.count(found.as_ref().map(drop));
             found
@@ -170,6 +190,12 @@ impl Inquiry {
         let answer = answer.boxed().shared();
         asked.insert(key, answer.clone());
         Ok(answer)
+    }
+}
+
+impl Share {
+    fn new(allowed: u32, at_once: usize) -> Self {
+        Self { left: AtomicU32::new(allowed), places: Semaphore::new(at_once) }
     }
 }
 

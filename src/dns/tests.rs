@@ -71,6 +71,44 @@ fn a_line_that_is_no_record_is_named() {
     assert_eq!(error("a MX mx"), "line 1: MX is PREFERENCE HOST");
 }
 
+#[tokio::test]
+async fn what_dig_prints_is_a_zone() {
+    let dig = "; <<>> DiG 9.18 <<>> example.org TXT
+        example.org.\t\t300\tIN\tTXT\t\"v=spf1 \" \"ip4:192.0.2.1\" \" -all\"
+        example.org.\t\tIN 300 MX\t10 a.example.org.
+        a.example.org.\t300 A\t192.0.2.1
+        a.example.org.\tin\tAAAA\t2001:db8::1
+        1.2.0.192.in-addr.arpa. 86400 IN PTR a.example.org.
+        www.example.org. 60 IN CNAME a.example.org.
+        300.example.org TXT 300 IN TXT";
+    let ask = inquiry(dig, 100);
+    assert_eq!(ask.txt("example.org").await.unwrap(), [b"v=spf1 ip4:192.0.2.1 -all".to_vec()]);
+    assert_eq!(ask.mx("example.org").await.unwrap(), ["a.example.org."]);
+    assert_eq!(ask.a("www.example.org").await.unwrap(), [std::net::Ipv4Addr::new(192, 0, 2, 1)]);
+    assert_eq!(ask.aaaa("a.example.org").await.unwrap().len(), 1);
+    assert_eq!(ask.ptr([192, 0, 2, 1].into()).await.unwrap(), ["a.example.org."]);
+    assert_eq!(ask.txt("300.example.org").await.unwrap(), [b"300 IN TXT".to_vec()]);
+    let error = |text: &str| Zone::parse(text).unwrap_err().to_string();
+    assert_eq!(error("a 300 300 A 192.0.2.1"), "line 1: \"300\" is no type of record that is asked for here");
+    assert_eq!(error("a IN IN A 192.0.2.1"), "line 1: \"IN\" is no type of record that is asked for here");
+    assert_eq!(error("a CH TXT x"), "line 1: \"CH\" is no type of record that is asked for here");
+}
+
+#[tokio::test]
+async fn a_share_takes_no_more_than_its_part_and_what_it_was_told_all_are() {
+    let ask = inquiry(ZONE, 3);
+    let share = ask.share(1, 1);
+    assert!(share.txt("example.org").await.is_ok());
+    assert_eq!(share.mx("example.org").await, Err(DnsError::TooMany));
+    assert!(ask.mx("example.org").await.is_ok());
+    assert!(share.mx("example.org").await.is_ok(), "what another asked costs nothing");
+    assert!(ask.txt("example.org").await.is_ok());
+    let other = ask.share(5, 1);
+    assert!(other.a("a.example.org").await.is_ok());
+    assert_eq!(other.aaaa("a.example.org").await, Err(DnsError::TooMany), "nor than is left of all");
+    assert_eq!(ask.spent(), Spent { questions: 3, allowed: 3 });
+}
+
 proptest! {
     /// Any text is a zone or has a line that is named; whatever it says, questions have an answer.
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A line is `NAME TYPE VALUE`: `example.org TXT "v=spf1 -all"`, `example.org MX 10 mx.example.org`,
 //! `1.2.0.192.in-addr.arpa PTR host.example.org`; also `A`, `AAAA`, and `CNAME`. A text is one or more
-//! strings in quotation marks, or the rest of the line. `NAME FAIL` and `NAME TIMEOUT` answer every
+//! strings in quotation marks, or the rest of the line. Before the type may stand a time to live in seconds, the
+//! class `IN`, or both, as in what `dig` prints; they change nothing. `NAME FAIL` and `NAME TIMEOUT` answer every
 //! question about the name with that error for which the file has no record; `NAME FAIL TXT` one type. `#` or `;` begins a comment.
 //! A space in a name is written
 //! `\032`. What is not in the file does not exist.
@@ -56,9 +57,7 @@ impl Zone {
 
     fn line(&mut self, line: &str) -> Result<(), String> {
         let (owner, rest) = line.split_once(char::is_whitespace).ok_or("a record is NAME TYPE VALUE")?;
-        let rest = rest.trim_start();
-        let (kind, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let value = value.trim();
+        let (kind, value) = type_of(rest);
         let owner = owner.replace("\\032", " ");
         let owner = name::question(&owner).map_err(|_| format!("{owner:?} is no domain name"))?;
         let host = |text: &str| name::question(text).map_err(|_| format!("{text:?} is no domain name"));
@@ -131,6 +130,25 @@ impl Zone {
     fn exists(&self, name: &str) -> bool {
         let below = format!(".{name}");
         self.names.contains(name) || self.names.iter().any(|n| n.ends_with(&below))
+    }
+}
+
+/// The type, and what is behind it; before it may stand a time to live and the class, in either order (RFC 1035
+/// §5.1).
+fn type_of(rest: &str) -> (&str, &str) {
+    let mut rest = rest.trim();
+    let (mut time, mut class) = (false, false);
+    loop {
+        let (first, behind) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+        let seen = match first {
+            _ if !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit()) => &mut time,
+            _ if first.eq_ignore_ascii_case("IN") => &mut class,
+            _ => return (first, behind.trim()),
+        };
+        if std::mem::replace(seen, true) {
+            return (first, behind.trim());
+        }
+        rest = behind.trim();
     }
 }
 

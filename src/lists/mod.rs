@@ -14,8 +14,8 @@
 //! Nothing here writes the audit: each change returns what happened, and its caller tells it.
 //!
 //! **An allow is a claim.** Anybody can write any sender and any From. So a hit on the allow list by one of
-//! them says for which domain it has to be proven ([`ListHit::domain`]), and where it is the exception from a
-//! wider block, that block stands beside it ([`ListHit::excepted`]): who judges the message knows what SPF and
+//! them says for which domain it has to be proven ([`crate::model::ListHit::domain`]), and where it is the exception from a
+//! wider block, that block stands beside it ([`crate::model::ListHit::excepted`]): who judges the message knows what SPF and
 //! DKIM say, and lets the block count where they do not prove the claim. At RCPT nothing can be proven yet, so
 //! a claimed exception is not refused there, but at the end of the message. A client's address needs no proof.
 //!

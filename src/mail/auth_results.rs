@@ -1,5 +1,13 @@
 //! Authentication-Results: whose they claim to be (RFC 8601 §2.2).
 
+use super::encoded;
+
+/// Whether a field of this name is an Authentication-Results.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Authentication-Results")
+}
+
 /// The authserv-id of an Authentication-Results value, as it stands there; quotes, comments and folds
 /// taken away. None where there is none: a comment or a quoted string that never closes, or nothing.
 ///
@@ -25,20 +33,63 @@ pub fn is_same(a: &str, b: &str) -> bool {
     bare(a).eq_ignore_ascii_case(&bare(b))
 }
 
-/// Whether a value must not be handed on by the host called `ours`: it claims that name – also in letters that
-/// only mean the same, as full-width ones do to a reader of internationalised names (UTS #46) – or it cannot be
-/// read and the name stands somewhere in it, so that some reader might take it for ours.
+/// Whether a value must not be handed on by the host called `ours`: it claims that name, or some reader might
+/// take it for ours. So it claims it also
+/// - in letters that only mean the same, as full-width ones do to a reader of internationalised names (UTS #46);
+/// - where the name, or all of it, is made of encoded words (RFC 2047): a Sieve filter decodes them (RFC 5228 §2.7.2);
+/// - where backslashes, quotes, comments and blanks stand in the name, which one who mends it takes out;
+/// - where it cannot be read and the name stands somewhere in it.
 #[must_use]
 pub fn claims(value: &[u8], ours: &str) -> bool {
+    let decoded = encoded::decoded(value);
+    [Some(value), decoded.as_deref()].into_iter().flatten().any(|form| reads_as(form, ours))
+}
+
+fn reads_as(value: &[u8], ours: &str) -> bool {
     match authserv_id(value) {
-        Some(id) => {
-            let mapped = (!id.is_ascii()).then(|| idna::domain_to_ascii(&id).ok()).flatten();
-            is_same(&id, ours) || mapped.is_some_and(|id| is_same(&id, ours))
-        }
+        Some(id) => means(&id, ours) || mended(value, ours),
         None => {
             let name = ours.trim().trim_end_matches('.').to_ascii_lowercase();
-            !name.is_empty() && memchr::memmem::find(&value.to_ascii_lowercase(), name.as_bytes()).is_some()
+            let value = value.to_ascii_lowercase();
+            !name.is_empty() && memchr::memmem::find(&value, name.as_bytes()).is_some()
         }
+    }
+}
+
+/// Whether `id` is `ours` as it stands or as a reader of internationalised names maps it.
+fn means(id: &str, ours: &str) -> bool {
+    let mapped = (!id.is_ascii()).then(|| idna::domain_to_ascii(id).ok()).flatten();
+    is_same(id, ours) || mapped.is_some_and(|id| is_same(&id, ours))
+}
+
+/// How often a broken name that is not ASCII is mapped: that takes time, and an honest one is never broken.
+const MAX_MAPPINGS: usize = 16;
+
+/// Whether what stands before the first `;`, put together without backslashes, quotes, comments and blanks, is
+/// `ours` at one of the places where something was taken out, or at its end.
+fn mended(value: &[u8], ours: &str) -> bool {
+    // A mapped character takes four bytes at most where ours takes one.
+    let longest = ours.len().saturating_mul(4).saturating_add(64);
+    let mut mappings = MAX_MAPPINGS;
+    let mut id = String::new();
+    let mut rest = value;
+    loop {
+        let (token, tail) = rest.split_at(rest.iter().position(|c| !is_token(*c)).unwrap_or(rest.len()));
+        id.push_str(&String::from_utf8_lossy(token));
+        if id.len() > longest {
+            return false;
+        }
+        if !token.is_empty() {
+            if id.is_ascii() && is_same(&id, ours) || !id.is_ascii() && mappings > 0 && means(&id, ours) {
+                return true;
+            }
+            mappings -= usize::from(!id.is_ascii() && mappings > 0);
+        }
+        rest = match tail.split_first() {
+            None | Some((b';', _)) => return false,
+            Some((b'(', _)) => skip_comments(tail).unwrap_or_default(),
+            Some((_, tail)) => tail,
+        };
     }
 }
 
@@ -148,6 +199,45 @@ mod tests {
         assert!(claims("mx.bücher.example;".as_bytes(), "mx.xn--bcher-kva.example"));
         assert!(!claims("mx.exämple.org;".as_bytes(), ours));
         assert!(!claims(b" ; nothing", ""));
+    }
+
+    #[test]
+    fn a_name_is_ours_also_where_a_reader_has_to_decode_or_mend_it() {
+        let ours = "mx.example.org";
+        for value in [
+            "=?utf-8?b?bXguZXhhbXBsZS5vcmc=?=; dmarc=pass",
+            "=?UTF-8?B?bXguZXhhbXBsZS5vcmc?=; dmarc=pass",
+            "mx.example=?utf-8?q?=2Eorg?=; dmarc=pass",
+            "=?utf-8?q?mx=2Eexample=2Eorg=3B_dmarc=3Dpass?=",
+            "=?utf-8*en?q?mx.exam?=\r\n =?iso-8859-1?b?cGxlLm9yZw==?= 1; dmarc=pass",
+            "(c) =?utf-7?q?mx+AC4-example.org?=; dmarc=pass",
+            "=?utf-16be?b?AG0AeAAuAGUAeABhAG0AcABsAGUALgBvAHIAZw==?=; dmarc=pass",
+            "=?nobody-knows?q?mx.example.org?=; dmarc=pass",
+            "=?utf-8?q?=EF=BD=8Dx.example.org?=; dmarc=pass",
+            "=?utf-8?q?=22mx.example.org=22?=; dmarc=pass",
+            "=?utf-8?q?(open_mx.example.org?=; dmarc=pass",
+            "=?utf-8?q?mx.ex\r\n ample.org?=; dmarc=pass",
+            "mx\\.example.org; dmarc=pass",
+            "(c)mx(d).example.org; dmarc=pass",
+            "mx .example.org; dmarc=pass",
+            "mx .exam\r\n ple.org. 1; dmarc=pass",
+            "\"mx\".example.org; dmarc=pass",
+            "\"mx .example.org\"; dmarc=pass",
+            "ｍｘ .example.org 1; dmarc=pass",
+        ] {
+            assert!(claims(value.as_bytes(), ours), "{value:?}");
+        }
+        for value in [
+            "other.example (=?utf-8?q?mx.example.org?=); dmarc=pass",
+            "=?utf-8?q?other=2Eexample?=; dmarc=pass header.from=example.org",
+            "=?utf-8?q?mx=2Eexample.org.other.example?=; dmarc=pass",
+            "mx .example.org.other.example; dmarc=pass",
+            "other.example mx.example.org; dmarc=pass",
+            "mx.example.org=?utf-8?q?.other.example?=x; a",
+        ] {
+            let strict = authserv_id(value.as_bytes()).is_some_and(|id| is_same(&id, ours));
+            assert_eq!(claims(value.as_bytes(), ours), strict, "{value:?}");
+        }
     }
 
     proptest! {

@@ -28,6 +28,7 @@ mod attachment;
 pub mod auth_results;
 mod charset;
 pub mod cut;
+mod encoded;
 mod head;
 pub mod header;
 mod limits;

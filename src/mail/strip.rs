@@ -9,6 +9,8 @@ use crate::model::{Action, Message, RemovalWish};
 const FAMILY: &[u8] = b"x-mailward-";
 /// The other names that mailward adds, for filters that exist already.
 const NAMES: [&str; 3] = ["X-Spam-Flag", "X-Spam-Status", "X-Virus-Status"];
+/// What the family is called where it is counted.
+const FAMILY_LABEL: &str = "X-Mailward";
 const RESULTS: &str = "Authentication-Results";
 
 /// What removes every inbound copy of a field that mailward adds itself, so that what stands in the
@@ -80,6 +82,13 @@ pub fn is_ours(name: &[u8]) -> bool {
         || NAMES.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
 }
 
+/// How a field of this name is called where removed ones are counted; `None` for one that is not ours.
+#[must_use]
+pub fn label(name: &str) -> Option<&'static str> {
+    let named = NAMES.into_iter().chain([RESULTS]).find(|n| name.eq_ignore_ascii_case(n));
+    named.or_else(|| is_ours(name.as_bytes()).then_some(FAMILY_LABEL))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::header;
@@ -129,6 +138,17 @@ mod tests {
                 delete("X-Mailward-Id", 1),
             ]
         );
+    }
+
+    #[test]
+    fn removed_fields_are_counted_under_few_names() {
+        let labels =
+            ["x-mailward-ID", "X-Mailward-", "x-spam-FLAG", "X-Virus-Status", "authentication-RESULTS"]
+                .map(label);
+        let expected =
+            ["X-Mailward", "X-Mailward", "X-Spam-Flag", "X-Virus-Status", "Authentication-Results"];
+        assert_eq!(labels, expected.map(Some));
+        assert_eq!(["X-Mailwardx", "Subject", "", "ARC-Authentication-Results"].map(label), [None; 4]);
     }
 
     #[test]

@@ -151,6 +151,34 @@ pub struct Plan {
     pub recipients: Vec<Disposition>,
 }
 
+/// Header fields of one name that were taken out of a message before it was handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedFields {
+    /// Their name, in the case of the lowest of them. Foreign text.
+    pub name: String,
+    /// How many.
+    pub count: usize,
+    /// In whose name they were given, where that is the reason (Authentication-Results).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+}
+
+impl Plan {
+    /// The fields that are removed, by name: names compared without case, in the order of the edits.
+    #[must_use]
+    pub fn removed(&self) -> Vec<RemovedFields> {
+        let mut removed: Vec<RemovedFields> = Vec::new();
+        for action in &self.actions {
+            let Action::DeleteHeader { name, .. } = action else { continue };
+            match removed.iter_mut().find(|fields| fields.name.eq_ignore_ascii_case(name)) {
+                Some(fields) => fields.count += 1,
+                None => removed.push(RemovedFields { name: name.clone(), count: 1, claimed: None }),
+            }
+        }
+        removed
+    }
+}
+
 /// One copy to keep, for these recipients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineOrder {

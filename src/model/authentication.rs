@@ -93,6 +93,13 @@ pub struct Authentication {
     /// DMARC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dmarc: Option<Dmarc>,
+    /// DMARC of each domain that some program could show as the author's, where there is not exactly one
+    /// author's domain. None of them passes: what would is `policy`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<Dmarc>,
+    /// There may be more such domains: too many of them, or text that could not be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shown_in_part: bool,
     /// Whether the client's name leads back to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iprev: Option<Iprev>,
@@ -160,6 +167,10 @@ pub struct Spf {
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// It ended so because the message asks more DNS questions than one may: that is its own doing, and no
+    /// failure of the DNS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// What was tried on the way and what came of it, in order, for people: few dozen short lines at most.
     /// Of a pass only what matched; nothing where the reason says it all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -186,6 +197,10 @@ pub struct Dkim {
     /// The key is published as a test (`t=y`): a failure is no reason to treat the mail otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub testing: bool,
+    /// It ended so because the message asks more DNS questions than one may: that is its own doing, and no
+    /// failure of the DNS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -205,6 +220,10 @@ pub struct ArcChain {
     /// DMARC for the author of today when it came to him.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted: Option<String>,
+    /// It ended so because the message asks more DNS questions than one may: that is its own doing, and no
+    /// failure of the DNS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -221,6 +240,10 @@ pub struct Dmarc {
     /// What the domain wants done with mail that fails; `None` where nothing is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<DmarcPolicy>,
+    /// Another policy is published for domains that do not exist, and whether this one does could not be
+    /// looked up: `policy` is the stricter one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub policy_uncertain: bool,
     /// The name of the record that applies, `_dmarc.example.com`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -306,8 +329,9 @@ impl Authentication {
     }
 
     /// The results by method as `spf`, `dkim`, `dmarc`, `arc`, for a quick look: the best signature
-    /// stands for DKIM. `None` is a method that was not looked at, because there was no client to judge or
-    /// not one author's domain; that there was nothing to verify is [`AuthResult::None`].
+    /// stands for DKIM. `None` is a method that was not looked at, because there was no client to judge;
+    /// that there was nothing to verify is [`AuthResult::None`]. Without exactly one author's domain DMARC is
+    /// [`AuthResult::PermError`].
     #[must_use]
     pub fn summary(&self) -> [(&'static str, Option<AuthResult>); 4] {
         let rank = |result: &AuthResult| match result {
@@ -321,10 +345,14 @@ impl Authentication {
         };
         let dkim = self.dkim.iter().map(|d| d.result).min_by_key(rank).unwrap_or_default();
         let spf = self.mail_from.as_ref().or(self.helo.as_ref()).map(|s| s.result);
+        let dmarc = match &self.dmarc {
+            Some(dmarc) => Some(dmarc.result).filter(|_| !self.is_undecided(dmarc)),
+            None => self.author.domain().is_none().then_some(AuthResult::PermError),
+        };
         [
             ("spf", spf.or_else(|| self.client.map(|_| AuthResult::None))),
             ("dkim", Some(dkim)),
-            ("dmarc", self.dmarc.as_ref().filter(|dmarc| !self.is_undecided(dmarc)).map(|d| d.result)),
+            ("dmarc", dmarc),
             ("arc", Some(self.arc.as_ref().map(|a| a.result).unwrap_or_default())),
         ]
     }
@@ -348,7 +376,7 @@ mod tests {
         };
         let looked_at =
             |seen: &Authentication| seen.summary().map(|(_, result)| result.map(AuthResult::name));
-        assert_eq!(looked_at(&seen), [None, Some("pass"), None, Some("none")]);
+        assert_eq!(looked_at(&seen), [None, Some("pass"), Some("permerror"), Some("none")]);
         assert!(!seen.is_aligned());
     }
 
@@ -370,6 +398,13 @@ mod tests {
         assert_eq!(result(&seen, "dmarc"), None);
         seen.dmarc = Some(Dmarc { result: AuthResult::Pass, ..seen.dmarc.unwrap_or_default() });
         assert_eq!(result(&seen, "dmarc"), Some(AuthResult::Pass), "a signature is enough");
+        seen.dmarc = None;
+        for author in [Author::Missing, Author::SeveralFields(2), Author::Unreadable("odd".to_owned())] {
+            seen.author = author;
+            assert_eq!(result(&seen, "dmarc"), Some(AuthResult::PermError), "as the header field says");
+        }
+        seen.author = Author::Domain("a.example".to_owned());
+        assert_eq!(result(&seen, "dmarc"), None);
     }
 
     #[test]

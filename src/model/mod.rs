@@ -38,7 +38,7 @@ pub mod verdict;
 #[cfg(test)]
 mod properties;
 
-pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder};
+pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder, RemovedFields};
 pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
 pub use authentication::{AuthResult, Authentication, Author, DmarcPolicy};
 pub use authserv::{AuthservId, OwnId};

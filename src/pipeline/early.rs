@@ -242,6 +242,7 @@ impl Process {
                 answer: Answer::Reject(reply.clone()),
                 dispositions: vec![Disposition::Reject; recipients.len()],
                 headers: Vec::new(),
+                removed: Vec::new(),
             },
             verdicts: vec![SharedVerdict { recipients, verdict }],
             envelope,

@@ -13,6 +13,7 @@ use crate::scan::BoxFuture;
 pub mod budget;
 mod early;
 pub mod engine;
+mod hints;
 mod listed;
 mod naming;
 mod process;

@@ -1,15 +1,34 @@
-//! What the log says about the name under which results are given, where nobody has chosen one.
+//! Fields that were removed because they came under a name that is ours: their count, and what the log says where
+//! nobody has chosen that name.
 
 use std::time::Duration;
 
 use super::engine::{Engine, Looked};
-use crate::model::{Action, Direction, Plan, Scanner};
+use crate::mail::{auth_results, received_spf, strip};
+use crate::model::{Direction, Plan, Scanner};
+use crate::telemetry::Metrics;
 use crate::telemetry::seldom::Seldom;
 
 const HOUR: Duration = Duration::from_hours(1);
 /// For the whole process, so that a reload does not repeat them.
 static REMOVED: Seldom = Seldom::once_in(HOUR);
 static NAMELESS: Seldom = Seldom::once_in(HOUR);
+
+/// Counts the removed fields that came under a name of ours. What rspamd wants removed besides is not forged.
+pub(super) fn count(metrics: &Metrics, engine: &Engine, plan: &Plan) {
+    for fields in plan.removed() {
+        let label = strip::label(&fields.name).or_else(|| {
+            (engine.settings().received_spf && is_received_spf(&fields.name)).then_some(received_spf::NAME)
+        });
+        if let Some(label) = label {
+            metrics.forged_fields_removed.with_label_values(&[label]).inc_by(fields.count as u64);
+        }
+    }
+}
+
+fn is_received_spf(name: &str) -> bool {
+    name.eq_ignore_ascii_case(received_spf::NAME)
+}
 
 /// Tells, once an hour at most, that fields in the name of the MTA were removed, which may be those of another
 /// program on this host, or that there is no name to give results under.
@@ -30,8 +49,12 @@ pub(super) fn tell(engine: &Engine, looked: &Looked, plan: &Plan) {
         }
         return;
     };
-    let is_results = |action: &&Action| matches!(action, Action::DeleteHeader { name, .. } if name.eq_ignore_ascii_case("Authentication-Results"));
-    let removed = plan.actions.iter().filter(is_results).count();
+    let removed = plan
+        .removed()
+        .iter()
+        .filter(|fields| auth_results::is_name(&fields.name))
+        .map(|f| f.count)
+        .sum::<usize>();
     if removed > 0
         && let Some(untold) = REMOVED.may_tell()
     {

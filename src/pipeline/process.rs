@@ -11,7 +11,7 @@ use super::release::{Recognised, Releases};
 use super::repeat::Repeats;
 use super::transaction::Fault;
 use super::trouble::Trouble;
-use super::{Decision, Judge, Received, Refusal, Refusals, listed, naming, record, telling};
+use super::{Decision, Judge, Received, Refusal, Refusals, hints, listed, naming, record, telling};
 use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
 use crate::lists::Lists;
 use crate::model::{
@@ -119,7 +119,9 @@ impl Process {
         let judged = self.judge(&looked).await;
         let secured = self.secure(id, time, &looked, judged).await;
         telling::tell(&self.shared, &looked, &secured, started.elapsed());
+        naming::count(&self.shared.metrics, &self.engine, &secured.judged.plan);
         naming::tell(&self.engine, &looked, &secured.judged.plan);
+        hints::tell(&self.engine, &looked, &secured.judged.verdicts);
         Decision { id, plan: secured.judged.plan }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engine::{Engine, Judged, Looked};
 use crate::audit::{MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
-use crate::mail;
+use crate::mail::{self, auth_results};
 use crate::model::{MailId, Scanner, Timestamp, text};
 use crate::quarantine::Stored;
 use crate::scan::ScanInput;
@@ -45,7 +45,7 @@ pub fn of(
         lists: looked.lists.clone().unwrap_or_default(),
         released: looked.released,
         verdicts: SharedVerdict::group(&judged.verdicts),
-        plan: PlanSummary::from(&judged.plan),
+        plan: plan(looked, judged, engine),
         quarantine: held.map(|stored| stored.id),
         policy: engine.settings().fingerprint.clone(),
         rules: engine.versions(Scanner::Yara),
@@ -53,6 +53,15 @@ pub fn of(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         left_out: Vec::new(),
     }
+}
+
+/// What was done; of forged Authentication-Results also in whose name they were.
+fn plan(looked: &Looked, judged: &Judged, engine: &Engine) -> PlanSummary {
+    let mut plan = PlanSummary::from(&judged.plan);
+    for fields in plan.removed.iter_mut().filter(|fields| auth_results::is_name(&fields.name)) {
+        fields.claimed = engine.authserv_id(&looked.input.session).map(|id| id.as_str().to_owned());
+    }
+    plan
 }
 
 /// The data of every scanner that has any, YARA's rules aside.

@@ -83,6 +83,7 @@ fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> Stri
         client: record.session.client.addr.ip(),
         authentication: record.authentication.as_ref(),
         findings: &record.findings,
+        removed: &record.plan.removed,
     })
 }
 

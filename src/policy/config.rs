@@ -177,6 +177,12 @@ pub enum PolicyError {
         /// `dmarc.quarantine`.
         quarantine: DmarcWorth,
     },
+    /// Nobody asks for anything that could be honoured.
+    #[error(
+        "dmarc.unreadable = \"honour\" has no meaning, as there is no domain that asks for anything; choose \
+         \"quarantine\", \"tag\" or \"ignore\""
+    )]
+    DmarcUnreadable,
     /// No domain; as it was given, cut.
     #[error(
         "dmarc.lists: {0:?} is no domain; write the domain with which a mailing list signs or sends, as in \
@@ -217,6 +223,7 @@ impl PolicyError {
             Self::MalwareAccepted => "disposition.malware".to_owned(),
             Self::SuspiciousDiscarded => "disposition.suspicious".to_owned(),
             Self::DmarcOrder { .. } => "dmarc.reject".to_owned(),
+            Self::DmarcUnreadable => "dmarc.unreadable".to_owned(),
             Self::DmarcList(_) | Self::DmarcListTop(_) => "dmarc.lists".to_owned(),
             Self::RepeatLimit => "repeat_limit".to_owned(),
             Self::Text { key, .. } => (*key).to_owned(),

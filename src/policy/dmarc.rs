@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Sight, Standing, View};
+use super::rules::{Effect, Sight, Standing, View, Wish};
 use super::{Facts, Policy, PolicyError};
 use crate::model::authentication::Dmarc as Seen;
 use crate::model::{
@@ -26,6 +26,9 @@ pub struct Dmarc {
     pub reject: DmarcWorth,
     /// Where it asks for quarantine; `honour` holds.
     pub quarantine: DmarcWorth,
+    /// Where the From field may show a domain that could not be read, or shows more than are asked, and so
+    /// nobody can be held to it. Not `honour`: there is nobody who asks for anything.
+    pub unreadable: DmarcWorth,
     /// Clients that pass on the mail of others: what comes from them is excepted.
     #[serde(deserialize_with = "cidr::list")]
     pub forwarders: Vec<IpNet>,
@@ -53,6 +56,7 @@ impl Default for Dmarc {
         Self {
             reject: DmarcWorth::Quarantine,
             quarantine: DmarcWorth::Honour,
+            unreadable: DmarcWorth::Quarantine,
             forwarders: Vec::new(),
             lists: Vec::new(),
         }
@@ -102,12 +106,15 @@ impl Dmarc {
         if strictness(DmarcPolicy::Reject) < strictness(DmarcPolicy::Quarantine) {
             errors.push(PolicyError::DmarcOrder { reject: self.reject, quarantine: self.quarantine });
         }
+        if self.unreadable == DmarcWorth::Honour {
+            errors.push(PolicyError::DmarcUnreadable);
+        }
         for given in &self.lists {
             let shown = || text::line(given, 100);
-            match domain(given) {
-                None => errors.push(PolicyError::DmarcList(shown())),
-                Some(name) if !name.contains('.') => errors.push(PolicyError::DmarcListTop(shown())),
-                Some(_) => {}
+            match mail_domain(given) {
+                Ok(_) => {}
+                Err(NoMailDomain::Name) => errors.push(PolicyError::DmarcList(shown())),
+                Err(NoMailDomain::Top) => errors.push(PolicyError::DmarcListTop(shown())),
             }
         }
     }
@@ -115,7 +122,10 @@ impl Dmarc {
     /// The same with its domains in the form in which they are compared. Others are left out: the check
     /// has refused them.
     pub(super) fn ready(&self) -> Self {
-        Self { lists: self.lists.iter().filter_map(|given| domain(given)).collect(), ..self.clone() }
+        Self {
+            lists: self.lists.iter().filter_map(|given| mail_domain(given).ok()).collect(),
+            ..self.clone()
+        }
     }
 
     /// Why a failure does not count, as the rest of a sentence.
@@ -140,11 +150,28 @@ impl Dmarc {
     }
 }
 
-/// A domain as it is compared: A-labels in lower case, no final dot.
-fn domain(given: &str) -> Option<String> {
-    let name = idna::domain_to_ascii(given.strip_suffix('.').unwrap_or(given)).ok()?;
+/// Why a text names no domain that signs, seals or sends mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMailDomain {
+    /// It is no domain name.
+    Name,
+    /// It is a whole top-level domain.
+    Top,
+}
+
+/// A domain that signs, seals or sends mail, as it is compared: A-labels in lower case, no final dot.
+///
+/// # Errors
+/// If it is none.
+pub fn mail_domain(given: &str) -> Result<String, NoMailDomain> {
+    let name =
+        idna::domain_to_ascii(given.strip_suffix('.').unwrap_or(given)).map_err(|_| NoMailDomain::Name)?;
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    (plain && crate::dns::question(&name).is_ok()).then_some(name)
+    match plain && crate::dns::question(&name).is_ok() {
+        true if name.contains('.') => Ok(name),
+        true => Err(NoMailDomain::Top),
+        false => Err(NoMailDomain::Name),
+    }
 }
 
 /// Whether `domain` is `of` or below it.
@@ -159,7 +186,14 @@ pub(super) fn is_or_below(domain: &str, of: &str) -> bool {
 pub(super) fn look(view: &View<'_>, _: &Standing) -> Sight {
     let facts = view.facts;
     let Some(seen) = facts.authentication else { return Sight::nothing(not_verified(facts)) };
-    let Some(dmarc) = &seen.dmarc else { return Sight::nothing(no_author(&seen.author)) };
+    match &seen.dmarc {
+        Some(dmarc) => of_domain(view, seen, dmarc),
+        None => of_shown(view, seen),
+    }
+}
+
+/// What DMARC of a domain is worth.
+fn of_domain(view: &View<'_>, seen: &Authentication, dmarc: &Seen) -> Sight {
     let name = text::line(&dmarc.domain, 100);
     let why = dmarc.reason.as_deref().map(|reason| text::line(reason, 160));
     let told = |end: &str| match &why {
@@ -180,7 +214,7 @@ pub(super) fn look(view: &View<'_>, _: &Standing) -> Sight {
         return Sight::nothing(told(", and the domain asks for nothing"));
     };
     let failed = told(&format!(", and the domain asks for {key}"));
-    if let Some(exception) = view.policy.dmarc.exception(seen, facts.session.client.addr.ip()) {
+    if let Some(exception) = view.policy.dmarc.exception(seen, view.facts.session.client.addr.ip()) {
         return Sight::nothing(format!("{failed}; but {exception}"));
     }
     let saw = format!("{failed}; policy.dmarc.{key} = {}", worth.name());
@@ -189,13 +223,64 @@ pub(super) fn look(view: &View<'_>, _: &Standing) -> Sight {
     Sight::wants(saw, disposition, Category::Suspicious, reason)
 }
 
-/// The failure that the rule asks something for.
+/// Without one author's domain: the strictest that is wanted for one of those that could be shown, and what it
+/// is worth that some are not known.
+fn of_shown(view: &View<'_>, seen: &Authentication) -> Sight {
+    let mut saw = no_author(&seen.author);
+    let mut strictest: Option<Wish> = None;
+    let mut hear = |sight: Sight| {
+        saw.push_str("; ");
+        saw.push_str(&sight.saw);
+        if let Effect::Wants(wish) = sight.effect
+            && strictest.as_ref().is_none_or(|s| wish.disposition.strictness() > s.disposition.strictness())
+        {
+            strictest = Some(wish);
+        }
+    };
+    seen.shown.iter().for_each(|dmarc| hear(of_domain(view, seen, dmarc)));
+    if is_unreadable(seen) {
+        hear(unreadable(view, seen));
+    }
+    match strictest {
+        Some(wish) => Sight { saw, effect: Effect::Wants(wish) },
+        None => Sight::nothing(saw),
+    }
+}
+
+/// Some domain that could be shown, or all, could not be asked about. A field without any, as `root`, shows
+/// nobody's, and where there is none nobody is shown.
+fn is_unreadable(seen: &Authentication) -> bool {
+    !matches!(seen.author, Author::Missing | Author::Domain(_)) && seen.shown_in_part
+}
+
+fn unreadable(view: &View<'_>, seen: &Authentication) -> Sight {
+    let what = match seen.shown.is_empty() {
+        true => "From may show a domain that cannot be read",
+        false => "From may show more domains than were asked",
+    };
+    if let Some(exception) = view.policy.dmarc.exception(seen, view.facts.session.client.addr.ip()) {
+        return Sight::nothing(format!("{what}; but {exception}"));
+    }
+    let worth = view.policy.dmarc.unreadable;
+    let saw = format!("{what}; policy.dmarc.unreadable = {}", worth.name());
+    // The check has refused `honour`.
+    match worth.disposition(Disposition::Quarantine) {
+        Some(disposition) => Sight::wants(saw, disposition, Category::Suspicious, what.to_owned()),
+        None => Sight::nothing(saw),
+    }
+}
+
+/// The failure that the rule asks something for; of several the strictest.
 pub(super) fn stands<'a>(policy: &Policy, facts: &Facts<'a>) -> Option<&'a Seen> {
     let seen = facts.authentication?;
-    let dmarc = seen.dmarc.as_ref().filter(|dmarc| dmarc.result == AuthResult::Fail)?;
-    policy.dmarc.worth(dmarc.policy.unwrap_or_default())?.2?;
+    let wanted = |dmarc: &&Seen| {
+        let (.., disposition) = policy.dmarc.worth(dmarc.policy.unwrap_or_default())?;
+        disposition.map(Disposition::strictness)
+    };
+    let failed = seen.dmarc.iter().chain(&seen.shown).filter(|dmarc| dmarc.result == AuthResult::Fail);
+    let strictest = failed.filter(|dmarc| wanted(dmarc).is_some()).max_by_key(wanted)?;
     let excepted = policy.dmarc.exception(seen, facts.session.client.addr.ip()).is_some();
-    (!excepted).then_some(dmarc)
+    (!excepted).then_some(strictest)
 }
 
 const fn aligned(dmarc: &Seen) -> &'static str {

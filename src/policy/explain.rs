@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::evidence::{Evidence, Points};
 use super::explain_authentication;
-use crate::model::{Authentication, Coverage, Disposition, Finding, MailId, Recipient, Verdict, text};
+use crate::model::{
+    Authentication, Coverage, Disposition, Finding, MailId, Recipient, RemovedFields, Verdict, text,
+};
 
 /// Longest sentence from a scanner that is shown.
 const MAX_TEXT: usize = 200;
@@ -29,10 +31,12 @@ pub struct Story<'a> {
     pub authentication: Option<&'a Authentication>,
     /// What was found.
     pub findings: &'a [Finding],
+    /// Header fields that came with it and were removed.
+    pub removed: &'a [RemovedFields],
 }
 
 /// Lines of plain text, each ended by LF: what was decided and for whom, what was looked at, what was
-/// verified of the sender, what was found, and each rule that was tried, the one that decided marked with `>`.
+/// verified of the sender, which header fields were removed, what was found, and each rule that was tried, the one that decided marked with `>`.
 #[must_use]
 pub fn render(story: &Story<'_>) -> String {
     let mut out = String::new();
@@ -41,6 +45,7 @@ pub fn render(story: &Story<'_>) -> String {
     for told in explain_authentication::lines(story) {
         line(&mut out, format_args!("{told}"));
     }
+    removed(&mut out, story.removed);
     findings(&mut out, story.findings);
     // Recipients who share a verdict share its section.
     let mut told: Vec<&Verdict> = Vec::new();
@@ -51,6 +56,24 @@ pub fn render(story: &Story<'_>) -> String {
         }
     }
     out
+}
+
+/// How many names of removed fields are told.
+const MAX_REMOVED: usize = 20;
+
+fn removed(out: &mut String, removed: &[RemovedFields]) {
+    if removed.is_empty() {
+        return;
+    }
+    let told = removed.iter().take(MAX_REMOVED).map(|fields| {
+        let claimed = fields.claimed.as_deref().map(|id| format!(" in the name of {}", text::line(id, 100)));
+        format!("{} {}{}", fields.count, text::line(&fields.name, 60), claimed.unwrap_or_default())
+    });
+    let mut told = told.collect::<Vec<_>>().join("; ");
+    if let Some(more) = removed.len().checked_sub(MAX_REMOVED).filter(|more| *more > 0) {
+        told.push_str(&format!("; and {more} more names"));
+    }
+    line(out, format_args!("removed   {told}"));
 }
 
 fn findings(out: &mut String, findings: &[Finding]) {

@@ -74,7 +74,16 @@ pub(super) fn lines(story: &Story<'_>) -> Vec<String> {
                 tell("", "", format!("  {step}"));
             }
         }
-        None => tell("dmarc", "-", "not looked at, as there is not one author's domain".to_owned()),
+        None => {
+            let why = "nobody can pass, as there is not exactly one author's domain";
+            tell("dmarc", "permerror", why.to_owned());
+            for found in &seen.shown {
+                tell("", found.result.name(), format!("as shown by some: {}", dmarc(found)));
+            }
+            if seen.shown_in_part {
+                tell("", "-", "other domains may be shown that are not known".to_owned());
+            }
+        }
     }
     match &seen.iprev {
         Some(found) => {

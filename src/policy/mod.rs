@@ -62,7 +62,7 @@ mod tests;
 
 pub use config::{Config, Dispositions, Policy, PolicyError, Rspamd, Thresholds, Worth};
 pub use decide::{decide, judge};
-pub use dmarc::{Dmarc, DmarcWorth};
+pub use dmarc::{Dmarc, DmarcWorth, NoMailDomain, mail_domain};
 pub use explain::{Story, render};
 pub use facts::{Facts, Fault};
 pub use plan::plan;

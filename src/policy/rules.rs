@@ -3,7 +3,9 @@
 use super::evidence::{Evidence, Points, describe, symbol};
 use super::listed::{allow_list, block_list};
 use super::{Facts, Fault, Policy, Worth, dmarc};
-use crate::model::{Category, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text};
+use crate::model::{
+    Category, Coverage, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text,
+};
 
 /// The names of the rules as verdicts, records and metrics carry them.
 pub mod name {
@@ -224,7 +226,7 @@ fn by_score(view: &View<'_>, key: &str, threshold: Points, disposition: Disposit
 
 fn incomplete(view: &View<'_>, _: &Standing) -> Sight {
     let coverage = view.facts.coverage;
-    let gaps: Vec<_> = coverage.gaps().filter(|(_, outcome)| !in_order(outcome)).collect();
+    let gaps: Vec<_> = missing(coverage).collect();
     if gaps.is_empty() {
         let saw = match (coverage.0.is_empty(), view.facts.fault) {
             (false, _) => "every scanner looked at what it should",
@@ -237,6 +239,11 @@ fn incomplete(view: &View<'_>, _: &Standing) -> Sight {
     let mut strictest: Option<Disposition> = None;
     let mut named = Vec::new();
     for (scanner, outcome) in gaps {
+        if let Outcome::Skipped(Skip::Relay) = outcome {
+            let told = "a trusted relay names no client, which is not held against the mail";
+            saw.push(format!("{scanner} {}: {told}", how(outcome)));
+            continue;
+        }
         let (key, worth) = worth(view, scanner, outcome);
         saw.push(format!("{scanner} {}: {key} = {}", how(outcome), worth.name()));
         if let Some(wanted) = worth.disposition() {
@@ -264,9 +271,15 @@ fn worth(view: &View<'_>, scanner: Scanner, outcome: &Outcome) -> (&'static str,
     }
 }
 
-/// Left out because the admin or the mail's way here wants it so: recorded, worth nothing.
+/// The scanners that did not look at all they should.
+fn missing(coverage: &Coverage) -> impl Iterator<Item = (Scanner, &Outcome)> {
+    coverage.gaps().filter(|(_, outcome)| !in_order(outcome))
+}
+
+/// Left out because the admin or the mail's way here wants it so: recorded, worth nothing. A relay that names no
+/// client is not in order, though worth nothing as well: somebody should look at that relay.
 const fn in_order(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Skipped(Skip::Exempt | Skip::Relay | Skip::NoClient | Skip::Decided))
+    matches!(outcome, Outcome::Skipped(Skip::Exempt | Skip::NoClient | Skip::Decided))
 }
 
 /// How a scanner ended, for a sentence that begins with its name.
@@ -378,7 +391,7 @@ fn accept(view: &View<'_>, standing: &Standing) -> Sight {
         Some(_) => "another rule decided",
         None => "no rule asks for more",
     };
-    let mut missing = view.facts.coverage.gaps().filter(|(_, o)| !in_order(o)).peekable();
+    let mut missing = missing(view.facts.coverage).peekable();
     let mut reason = match (&standing.recorded, view.evidence.iter().next()) {
         (Some(reason), _) => format!("recorded only: {reason}"),
         (None, Some(_)) => "nothing that weighs enough".to_owned(),

@@ -70,6 +70,8 @@ metrics! {
     overload: IntCounterVec = "mailward_overload_total" ["limit"];
     /// Messages of which some was not looked at and that went on all the same.
     degraded: IntCounter = "mailward_degraded_total";
+    /// Header fields removed because they came under a name that is ours, by field.
+    forged_fields_removed: IntCounterVec = "mailward_forged_fields_removed_total" ["field"];
     /// Answers whose writing to the MTA failed: the sender will try again.
     answers_lost: IntCounter = "mailward_answers_lost_total";
     /// How scanners ended.
@@ -204,9 +206,13 @@ impl Metrics {
     /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
     /// event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        let known: [(&IntCounterVec, &[&str]); 7] = [
+        let known: [(&IntCounterVec, &[&str]); 8] = [
             (&self.overload, &["messages", "bytes", "recipients", "connections", "refusals"]),
             (&self.early_refusals, &["mail", "rcpt"]),
+            (
+                &self.forged_fields_removed,
+                &["Authentication-Results", "X-Mailward", "X-Spam-Flag", "X-Spam-Status", "X-Virus-Status"],
+            ),
             (&self.audit_errors, &["append", "sync"]),
             (&self.config_reloads, &["ok", "refused"]),
             (&self.quarantine_expired, &["age", "size", "gone", "orphan"]),

@@ -146,12 +146,17 @@ fn where_a_relay_names_nobody_nothing_is_held_against_the_mail() {
         let (record, text) = site.record(to);
         assert_eq!(results(&record["auth"]), [&Value::Null, &json!("none"), &Value::Null], "{text}");
         assert_eq!(record["disposition"], "accept", "{text}");
+        assert_eq!(record["reason"], "nothing found; not fully inspected: auth=skipped(relay)", "{text}");
         let why =
             format!("not known: {RELAY} is a trusted relay, and its Received field names no host outside");
         assert!(text.contains(&why), "{text}");
         let asks = "sender.example asks for reject (_dmarc.sender.example): the client is not known";
         assert!(text.contains(asks), "{text}");
     }
+    let log = site.daemon.log();
+    let told =
+        log.lines().filter(|line| line.contains("its Received field names no client")).collect::<Vec<_>>();
+    assert!(told.len() == 1 && told[0].contains(RELAY), "{told:#?}");
 }
 
 #[test]

@@ -31,18 +31,43 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules that a line names as `crate::module` or in `crate::{module::…, module}`.
-fn named(line: &str) -> Vec<String> {
+/// The modules that `text` names as `crate::module` or in `crate::{module::{…}, module}`, over as many lines as it
+/// takes, each with the number of the line.
+fn named(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, _) in line.match_indices("crate::") {
-        let rest = &line[at + "crate::".len()..];
-        if let Some(group) = rest.strip_prefix('{') {
-            found.extend(group.split([',', '}']).map(|p| first_word(p.trim())));
-        } else {
-            found.push(first_word(rest));
+    for (at, _) in text.match_indices("crate::") {
+        let start = at + "crate::".len();
+        let rest = &text[start..];
+        let Some(group) = rest.strip_prefix('{') else {
+            found.push((start, first_word(rest)));
+            continue;
+        };
+        let start = start + 1;
+        let (mut depth, mut begins) = (0, true);
+        for (i, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => begins = true,
+                c if begins && !c.is_whitespace() => {
+                    found.push((start + i, first_word(&group[i..])));
+                    begins = false;
+                }
+                _ => {}
+            }
         }
     }
-    found
+    let line = |at: usize| text[..at].matches('\n').count() + 1;
+    found.into_iter().map(|(at, word)| (line(at), word)).collect()
+}
+
+#[test]
+fn a_module_is_seen_however_its_import_is_written() {
+    let text = "use crate::a::b;\nuse crate::{b, c::{d, e},\n    f::{\n        self, g},\n    h};\nlet x = crate::i(1, j);\n\
+                pub use crate::{\n    k::l as m,\n    n,\n};\n";
+    let expected = [(1, "a"), (2, "b"), (2, "c"), (3, "f"), (5, "h"), (6, "i"), (8, "k"), (9, "n")];
+    assert_eq!(named(text), expected.map(|(line, word)| (line, word.to_owned())));
 }
 
 fn first_word(path: &str) -> String {
@@ -63,17 +88,11 @@ fn a_module_imports_only_modules_of_a_lower_rank() {
         let module = module.trim_end_matches(".rs").to_owned();
         let Some(own) = ranks.get(&module) else { continue };
         let text = fs::read_to_string(&file).unwrap();
-        for (number, line) in text.lines().enumerate() {
-            for other in named(line) {
-                looked_at += 1;
-                let Some(rank) = ranks.get(&other) else { continue };
-                if other != module && rank >= own {
-                    wrong.push(format!(
-                        "{}:{}: {module} ({own}) uses {other} ({rank})",
-                        inside.display(),
-                        number + 1
-                    ));
-                }
+        for (line, other) in named(&text) {
+            looked_at += 1;
+            let Some(rank) = ranks.get(&other) else { continue };
+            if other != module && rank >= own {
+                wrong.push(format!("{}:{line}: {module} ({own}) uses {other} ({rank})", inside.display()));
             }
         }
     }

@@ -51,6 +51,9 @@ fn each_mx_speaks_in_its_own_name_and_removes_what_claims_it() {
         let told = results(&other, &judge(&daemon, mta, &other));
         assert!(told.len() == 2 && told[1] == "mx.other.example; dmarc=pass", "{mta}: {told:?}");
     }
+    let metrics = daemon.get("/metrics").unwrap().1;
+    let counted = "mailward_forged_fields_removed_total{field=\"Authentication-Results\"} 3\n";
+    assert!(metrics.contains(counted), "{metrics}");
     let log = daemon.log();
     let begin = "Authentication-Results are written under the MTA's own host name";
     let starts: Vec<&str> = log.lines().filter(|line| line.contains(begin)).collect();

@@ -95,6 +95,15 @@ impl Dns {
         Self::answering(move |question| zone.answer(question))
     }
 
+    /// What answers from a zone, for a handler of a test's own.
+    ///
+    /// # Errors
+    /// If a line is no record.
+    pub(crate) fn zone(zone: &str) -> anyhow::Result<impl Fn(&Question) -> Answer + Send + Sync + 'static> {
+        let zone = Zone::parse(zone)?;
+        Ok(move |question: &Question| zone.answer(question))
+    }
+
     /// Answers as `handler` says.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ fn huge(long: &str) -> Authentication {
         identity: text(),
         reason: Some(text()),
         steps: vec![text(); 500],
+        ..Spf::default()
     };
     let dkim = Dkim {
         domain: text(),
@@ -34,6 +35,10 @@ fn huge(long: &str) -> Authentication {
             ..ArcChain::default()
         }),
         dmarc: Some(Dmarc { domain: text(), record: Some(text()), reason: Some(text()), ..Dmarc::default() }),
+        shown: vec![
+            Dmarc { domain: text(), record: Some(text()), reason: Some(text()), ..Dmarc::default() };
+            500
+        ],
         iprev: Some(Iprev { name: Some(text()), ..Iprev::default() }),
         author: Author::SeveralDomains(vec![text(); 500]),
         told_by: Some(text()),
@@ -66,12 +71,26 @@ async fn what_was_verified_takes_no_more_room_than_other_things() {
     let Author::SeveralDomains(domains) = &seen.author else { panic!("{:?}", seen.author) };
     let sealers = seen.arc.map_or(0, |chain| chain.sealers.len());
     assert_eq!(
-        [steps(&seen.helo), steps(&seen.mail_from), seen.dkim.len(), sealers, domains.len()],
-        [12; 5],
+        [
+            steps(&seen.helo),
+            steps(&seen.mail_from),
+            seen.dkim.len(),
+            sealers,
+            domains.len(),
+            seen.shown.len()
+        ],
+        [12; 6],
         "and each list"
     );
     let told = kept.left_out.join("; ");
-    for what in ["signatures", "steps of SPF", "sealers", "domains of authors", "long texts"] {
+    for what in [
+        "signatures",
+        "steps of SPF",
+        "sealers",
+        "domains of authors",
+        "domains that could be shown",
+        "long texts",
+    ] {
         assert!(told.contains(what), "{what}: {told}");
     }
 }
@@ -86,6 +105,7 @@ async fn what_is_of_a_usual_size_is_kept_as_it_is() {
         spf.steps.truncate(40);
     }
     seen.dkim.truncate(10);
+    seen.shown.truncate(5);
     seen.author = Author::Domain("sender.example".to_owned());
     seen.arc.iter_mut().for_each(|chain| chain.sealers.truncate(50));
     record.authentication = Some(seen.clone());

@@ -170,6 +170,7 @@ fn record(id: MailId) -> Record {
             answer: Answer::Accept,
             dispositions: vec![Disposition::Tag, Disposition::Tag],
             headers: headers.map(|(n, v)| AddedHeader { name: n.into(), value: v.into() }).to_vec(),
+            removed: Vec::new(),
         },
         quarantine: None,
         policy: "3f9a21c07b5e".into(),

@@ -108,14 +108,18 @@ fn the_step_says_what_was_seen_in_every_case() {
     let gone = Case { fault: Some(Fault::NoMemory), ..Case::default() };
     assert_eq!(step(&gone).0, "the message is not here, so nobody verified who sent it");
     let author = |author| saw(Some(Authentication { author, ..Authentication::default() }));
+    let unread =
+        |author| saw(Some(Authentication { author, shown_in_part: true, ..Authentication::default() }));
     let none = "no DMARC, which is about one author's domain: ";
     assert_eq!(author(Author::Missing), format!("{none}there is no From field"));
+    let may = "; From may show a domain that cannot be read; policy.dmarc.unreadable = quarantine";
     assert_eq!(author(Author::SeveralFields(2)), format!("{none}there are 2 From fields"));
+    assert_eq!(unread(Author::SeveralFields(2)), format!("{none}there are 2 From fields{may}"));
     let domains = vec!["a.example".to_owned(), "b.example".to_owned()];
-    assert_eq!(author(Author::SeveralDomains(domains)), format!("{none}From names 2 domains"));
+    assert_eq!(unread(Author::SeveralDomains(domains)), format!("{none}From names 2 domains{may}"));
     assert_eq!(
-        author(Author::Unreadable("it is too long".to_owned())),
-        format!("{none}From cannot be read without doubt, it is too long")
+        unread(Author::Unreadable("it is too long".to_owned())),
+        format!("{none}From cannot be read without doubt, it is too long{may}")
     );
     let mut passes = failing(Some(DmarcPolicy::Reject), AuthResult::Pass);
     passes.dmarc.iter_mut().for_each(|dmarc| (dmarc.dkim_aligned, dmarc.reason) = (true, None));
@@ -264,4 +268,81 @@ fn terms_that_contradict_themselves_or_name_no_domain_are_refused_each_by_name()
     assert_eq!(found, expected);
     let bad: Result<Dmarc, _> = toml::from_str("forwarders = [\"192.0.2.7/24\"]");
     assert!(bad.unwrap_err().to_string().contains("names a machine and a network"));
+}
+
+/// From without one author's domain, each of these domains shown by some.
+fn shown(author: Author, of: &[(&str, DmarcPolicy, AuthResult)]) -> Authentication {
+    let dmarc = |&(domain, policy, result): &(&str, DmarcPolicy, AuthResult)| Seen {
+        result,
+        domain: domain.to_owned(),
+        policy: Some(policy),
+        ..Seen::default()
+    };
+    Authentication { dmarc: None, author, shown: of.iter().map(dmarc).collect(), ..fails() }
+}
+
+#[test]
+fn of_several_domains_that_could_be_shown_the_strictest_that_fails_counts() {
+    use AuthResult::{Fail, Policy as Refused, TempError};
+    use DmarcPolicy::{None as Nothing, Quarantine, Reject};
+    let terms = policy(|dmarc| (dmarc.reject, dmarc.quarantine) = (DmarcWorth::Honour, DmarcWorth::Tag));
+    for (of, expected) in [
+        (&[("evil.example", Nothing, Refused), (BANK, Reject, Fail)][..], Some(Disposition::Reject)),
+        (&[("a.example", Quarantine, Fail), (BANK, Reject, Fail)], Some(Disposition::Reject)),
+        (&[(BANK, Reject, Fail), ("a.example", Quarantine, Fail)], Some(Disposition::Reject)),
+        (&[("a.example", Quarantine, Fail), (BANK, Reject, TempError)], Some(Disposition::Tag)),
+        (&[("a.example", Nothing, Fail), (BANK, Reject, Refused)], None),
+        (&[(BANK, Reject, AuthResult::None)], None),
+    ] {
+        for author in [Author::SeveralFields(2), Author::Unreadable("odd".to_owned())] {
+            assert_eq!(wants(&terms, shown(author, of)), expected, "{of:?}");
+        }
+    }
+    let case = Case {
+        authentication: Some(shown(
+            Author::SeveralFields(2),
+            &[("evil.example", Quarantine, TempError), (BANK, Reject, Fail)],
+        )),
+        ..Case::default()
+    };
+    assert_eq!(case.verdict().reason, "DMARC of bank.example fails, and it asks for reject");
+    assert_eq!(
+        step(&case).0,
+        "no DMARC, which is about one author's domain: there are 2 From fields; DMARC of evil.example: temperror; \
+         that is no failure, and on_failure of [scanner.auth] says what it is worth; DMARC of bank.example: fail, \
+         and the domain asks for reject; policy.dmarc.reject = quarantine"
+    );
+}
+
+#[test]
+fn lists_and_forwarders_are_excepted_for_domains_that_could_be_shown_as_well() {
+    let terms = policy(|dmarc| dmarc.forwarders = vec!["192.0.2.0/24".parse().unwrap()]);
+    let two = shown(Author::SeveralFields(2), &[(BANK, DmarcPolicy::Reject, AuthResult::Fail)]);
+    assert_eq!(wants(&terms, two.clone()), None);
+    assert_eq!(wants(&terms, shown(Author::Unreadable("odd".to_owned()), &[])), None);
+    assert_eq!(wants(&Policy::default(), two), Some(Disposition::Quarantine));
+}
+
+#[test]
+fn a_from_field_that_shows_nobody_who_could_be_asked_is_worth_what_the_key_says() {
+    let several = Author::SeveralDomains(vec!["a.example".to_owned(), "b.example".to_owned()]);
+    let refused = [("a.example", DmarcPolicy::Reject, AuthResult::Policy)];
+    let in_part = Authentication { shown_in_part: true, ..shown(several, &refused) };
+    for (word, expected) in [
+        (DmarcWorth::Quarantine, Some(Disposition::Quarantine)),
+        (DmarcWorth::Tag, Some(Disposition::Tag)),
+        (DmarcWorth::Ignore, None),
+    ] {
+        let terms = policy(|dmarc| dmarc.unreadable = word);
+        let unread = |author| Authentication { shown_in_part: true, ..shown(author, &[]) };
+        assert_eq!(wants(&terms, unread(Author::Unreadable("odd".to_owned()))), expected);
+        assert_eq!(wants(&terms, unread(Author::SeveralFields(2))), expected);
+        assert_eq!(wants(&terms, in_part.clone()), expected);
+        assert_eq!(wants(&terms, shown(Author::Unreadable("root".to_owned()), &[])), None, "nobody's domain");
+        assert_eq!(wants(&terms, shown(Author::Missing, &[])), None, "a finding only");
+    }
+    let mut config = Config::default();
+    config.dmarc.unreadable = DmarcWorth::Honour;
+    let errors = Policy::new(&config).unwrap_err();
+    assert!(errors.iter().any(|error| error.key() == "dmarc.unreadable"), "{errors:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, RemovedFields};
 use crate::policy::{RULES, Story, name, render};
 
 /// A case for each rule that decides it; the file bears the rule's name.
@@ -95,6 +95,7 @@ fn every_rule_explains_itself_as_it_did() {
             client: case.session.client.addr.ip(),
             authentication: case.authentication.as_ref(),
             findings: &case.findings,
+            removed: &plan.removed(),
         });
         let file = folder.join(format!("{rule}.txt"));
         if std::env::var_os("MAILWARD_BLESS").is_some() {
@@ -121,6 +122,7 @@ fn recipients_with_different_verdicts_have_their_own_sections() {
         client: case.session.client.addr.ip(),
         authentication: case.authentication.as_ref(),
         findings: &case.findings,
+        removed: &plan.removed(),
     });
     let short: Vec<_> = text.lines().filter(|l| l.starts_with("verdict") || l.starts_with("for")).collect();
     assert_eq!(
@@ -132,4 +134,36 @@ fn recipients_with_different_verdicts_have_their_own_sections() {
             "for       b@example.org",
         ]
     );
+}
+
+#[test]
+fn removed_fields_are_told_once_for_each_name() {
+    let case = Case::default();
+    let verdicts = [case.verdict()];
+    let fields = |name: &str, count, claimed: Option<&str>| RemovedFields {
+        name: name.to_owned(),
+        count,
+        claimed: claimed.map(str::to_owned),
+    };
+    let told = |removed: &[RemovedFields]| {
+        let text = render(&Story {
+            id: case.facts().id,
+            verdicts: &verdicts,
+            recipients: &[],
+            fates: &[],
+            coverage: &case.coverage,
+            client: None,
+            authentication: None,
+            findings: &[],
+            removed,
+        });
+        text.lines().find(|line| line.starts_with("removed")).map(str::to_owned)
+    };
+    assert_eq!(told(&[]), None);
+    let two =
+        [fields("Authentication-Results", 3, Some("mx.example.org")), fields("X-Mailward-\u{1b}Id", 1, None)];
+    let line = "removed   3 Authentication-Results in the name of mx.example.org; 1 X-Mailward-?Id";
+    assert_eq!(told(&two).as_deref(), Some(line));
+    let many: Vec<_> = (0..100).map(|i| fields(&format!("X-Mailward-{i}"), 1, None)).collect();
+    assert!(told(&many).unwrap().ends_with("; 1 X-Mailward-19; and 80 more names"));
 }

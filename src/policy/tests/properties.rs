@@ -167,6 +167,7 @@ fn dmarc_terms() -> impl Strategy<Value = crate::policy::Dmarc> {
         |((reject, quarantine), lists, forwards)| crate::policy::Dmarc {
             reject,
             quarantine,
+            unreadable: Quarantine,
             lists,
             forwarders: forwards.then(|| "192.0.2.0/24".parse().unwrap()).into_iter().collect(),
         },

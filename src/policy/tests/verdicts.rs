@@ -95,6 +95,22 @@ fn an_ignored_gap_still_stands_in_the_reason() {
 }
 
 #[test]
+fn a_relay_that_names_no_client_stands_in_the_reason_and_is_worth_nothing() {
+    let mut case = Case::gap(Scanner::Auth, Outcome::Skipped(Skip::Relay));
+    case.policy = Policy::new(&Config { on_skipped: Worth::Tag, ..Config::default() }).unwrap();
+    let reason = "nothing found; not fully inspected: auth=skipped(relay)";
+    expect(&case, Disposition::Accept, Category::Clean, name::ACCEPT, reason);
+    let verdict = case.verdict();
+    let step = verdict.explanation.0.iter().find(|step| step.rule == name::INCOMPLETE).unwrap();
+    let saw = "auth skipped(relay): a trusted relay names no client, which is not held against the mail";
+    assert_eq!((step.saw.as_str(), step.wants), (saw, None));
+    // Beside a gap that counts, that one is the reason.
+    case.coverage.0.insert(Scanner::Clamd, too_large());
+    let reason = "not fully inspected: clamd=skipped(too-large)";
+    expect(&case, Disposition::Tag, Category::Suspicious, name::INCOMPLETE, reason);
+}
+
+#[test]
 fn what_was_left_out_for_its_size_is_worth_what_the_admin_says() {
     let mut case = Case::gap(Scanner::Clamd, too_large());
     assert_eq!(case.verdict().disposition, Disposition::Accept);

@@ -94,7 +94,8 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
         );
         add(symbol, Severity::Low, Category::Suspicious, score, text);
     }
-    if let Some(iprev) = seen.iprev.as_ref().filter(|i| i.result == AuthResult::Fail) {
+    let is_odd = |result| matches!(result, AuthResult::Fail | AuthResult::PermError);
+    if let Some(iprev) = seen.iprev.as_ref().filter(|i| is_odd(i.result)) {
         let told_by = seen.told_by.as_deref().filter(|_| seen.told.contains(&Method::Iprev));
         let text = match (&iprev.name, told_by) {
             (Some(name), _) => format!("the client's name {name} does not lead back to it"),
@@ -122,6 +123,19 @@ pub(super) fn of_name(author: &str, named: &str) -> Finding {
     }
 }
 
+/// The From field breaks the grammar, and names the same domain however it is read. Much honest mail does.
+pub(super) fn of_odd(why: &str) -> Finding {
+    Finding {
+        scanner: Scanner::Auth,
+        symbol: "FROM_ODD".to_owned(),
+        severity: Severity::Info,
+        category: Category::Suspicious,
+        score: Score::new(0.5),
+        text: format!("the From field is not as it should be: {why}"),
+        location: None,
+    }
+}
+
 /// Says what stands in the From fields where there are several.
 pub(super) fn tell_fields(findings: &mut [Finding], fields: &[String]) {
     for finding in findings.iter_mut().filter(|f| f.symbol == "FROM_SEVERAL_FIELDS") {
@@ -140,17 +154,25 @@ pub(super) fn outcome(seen: &Authentication, spent: Spent, findings: &[Finding])
     let temporary = |result: AuthResult| result == AuthResult::TempError;
     let dmarc = seen.dmarc.as_ref().map(|d| d.result).unwrap_or_default();
     let settled = dmarc == AuthResult::Pass;
+    let of_any = || seen.dmarc.iter().chain(&seen.shown);
+    let guessed = of_any().any(|d| d.result == AuthResult::Fail && d.policy_uncertain);
+    // Which are missing, and whether because the message asks too much.
+    let over = |is_missing: bool, over_budget: bool| is_missing.then_some(over_budget);
+    let spf = seen.mail_from.as_ref().filter(|s| !settled && temporary(s.result)).map(|s| s.over_budget);
+    let unknown = seen.dkim.iter().filter(|d| !settled && !seen.is_aligned() && temporary(d.result));
+    let dkim = unknown.map(|d| d.over_budget).reduce(|any, this| any || this);
+    let arc = seen.arc.as_ref().filter(|a| dmarc == AuthResult::Fail && temporary(a.result));
     let checks = [
-        (!settled && seen.mail_from.as_ref().is_some_and(|s| temporary(s.result)), "SPF"),
-        (!settled && !seen.is_aligned() && seen.dkim.iter().any(|d| temporary(d.result)), "DKIM"),
-        (temporary(dmarc), "DMARC"),
-        (dmarc == AuthResult::Fail && seen.arc.as_ref().is_some_and(|a| temporary(a.result)), "ARC"),
+        (spf, "SPF"),
+        (dkim, "DKIM"),
+        (over(of_any().any(|d| temporary(d.result)) || guessed, spent.questions >= spent.allowed), "DMARC"),
+        (arc.map(|a| a.over_budget), "ARC"),
     ];
-    let missing: Vec<&str> =
-        checks.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name).collect();
+    let missing: Vec<(bool, &str)> =
+        checks.into_iter().filter_map(|(over, name)| over.map(|over| (over, name))).collect();
     if !missing.is_empty() {
-        let list = missing.join(", ");
-        return match spent.questions >= spent.allowed {
+        let list = missing.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
+        return match missing.iter().any(|(over, _)| *over) {
             true => Outcome::failed(
                 "dns-budget",
                 format!(
@@ -217,7 +239,18 @@ mod tests {
         }
         let findings = of(&seen);
         assert!(!findings.iter().any(|f| f.symbol.starts_with("DMARC")));
-        let outcome = outcome(&seen, Spent { questions: 3, allowed: 100 }, &findings);
-        assert_eq!(outcome, Outcome::failed("temperror", "the DNS gave no answer for DMARC"));
+        let spent = Spent { questions: 3, allowed: 100 };
+        let unknown = Outcome::failed("temperror", "the DNS gave no answer for DMARC");
+        assert_eq!(outcome(&seen, spent, &findings), unknown);
+        // Likewise one of several domains that could be shown, and a policy that was guessed.
+        let dmarc = seen.dmarc.take();
+        seen.shown = dmarc.into_iter().collect();
+        assert_eq!(outcome(&seen, spent, &findings), unknown);
+        for policy_uncertain in [false, true] {
+            let guessed = all_fails(DmarcPolicy::Reject);
+            let dmarc = guessed.dmarc.map(|dmarc| Dmarc { policy_uncertain, ..dmarc });
+            let guessed = Authentication { dmarc, ..all_fails(DmarcPolicy::Reject) };
+            assert_eq!(outcome(&guessed, spent, &findings) == unknown, policy_uncertain);
+        }
     }
 }

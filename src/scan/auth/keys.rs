@@ -1,6 +1,7 @@
 //! The public keys that a message's signatures name, fetched before anything is verified.
 //!
-//! All are asked for at once, each once, under the message's budget.
+//! All are asked for at once, each once, in three groups that do not stand in each other's way: a message can name
+//! any number of domains that are silent, and none of them keeps a key from an answer that may speak for the author.
 
 use std::collections::HashMap;
 
@@ -35,6 +36,11 @@ impl KeyFault {
     pub(super) const fn is_temporary(&self) -> bool {
         matches!(self, Self::Temporary(_))
     }
+
+    /// Whether it was not looked up because the message asks too much.
+    pub(super) const fn is_over_budget(&self) -> bool {
+        matches!(self, Self::Temporary(DnsError::TooMany))
+    }
 }
 
 /// The name under which a key is (RFC 6376 §3.6.2.1), as it is asked.
@@ -45,13 +51,15 @@ pub(super) fn name(selector: &str, domain: &str) -> String {
 }
 
 impl Keys {
-    /// Fetches the keys under these names, each once, all at once.
-    pub(super) async fn fetch(inquiry: &Inquiry, mut names: Vec<String>) -> Self {
-        names.sort();
-        names.dedup();
-        let asked = names.iter().map(|name| inquiry.txt(name));
-        let found = join_all(asked).await.into_iter().map(found);
-        Self { found: names.into_iter().map(Into::into).zip(found).collect() }
+    /// Fetches the keys under these names, all at once, each group by an inquiry of its own and in its order.
+    pub(super) async fn fetch(groups: impl IntoIterator<Item = (&Inquiry, Vec<String>)>) -> Self {
+        let names =
+            groups.into_iter().flat_map(|(inquiry, names)| names.into_iter().map(move |n| (inquiry, n)));
+        let asked = names.map(|(inquiry, name)| async move {
+            let answer = inquiry.txt(&name).await;
+            (name.into(), found(answer))
+        });
+        Self { found: join_all(asked).await.into_iter().collect() }
     }
 
     /// The keys under a name: at least one, or why there is none.

@@ -33,7 +33,8 @@ pub(super) fn from(value: &[u8]) -> Option<From> {
         return Some(From { ip, helo: host.to_owned() });
     };
     let is_tagged = |word: &&str| ["helo=", "port=", "ident="].iter().any(|tag| word.starts_with(tag));
-    let words = || first.split_whitespace();
+    // ASCII white space only, here and below: what Unicode calls so may stand in a HELO (RFC 6531).
+    let words = || first.split_ascii_whitespace();
     let helo = |tag: &str| words().find_map(|word| word.strip_prefix(tag));
     let named = |ip: IpAddr, helo: &str| Some(From { ip, helo: helo.to_owned() });
 
@@ -50,15 +51,20 @@ pub(super) fn from(value: &[u8]) -> Option<From> {
     // qmail: `NAME (HELO HELO) (IDENT@ADDRESS)`. CommuniGate: `[ADDRESS] (account USER HELO HELO)`. No host is
     // called HELO alone.
     let greeting = words().skip_while(|word| *word != "HELO").nth(1);
+    // Others have a second comment of several words, and their client may be called so in the DNS.
+    let is_one_word = |text: &str| text.split_ascii_whitespace().count() < 2;
     if words().next() == Some("HELO")
-        && let Some((second, _)) = comment(rest)
+        && let Some((second, _)) = comment(rest).filter(|(second, _)| is_one_word(second))
     {
         return named(at_end(second)?, greeting.unwrap_or_default());
     }
     if let (Some(ip), Some(greeting), true) =
         (bracketed(host), greeting, ["HELO", "account"].iter().any(|word| first.starts_with(word)))
     {
-        return named(ip, greeting);
+        // With another address in it, it is as well what others write of a client whose name in the DNS is HELO
+        // and who calls himself by an address: only who wrote it can tell.
+        let is_other = words().filter_map(bracketed).any(|other| other != ip);
+        return named(ip, greeting).filter(|_| !is_other || is_by_communigate(rest));
     }
     // As the RFC says. What stands before the address is a name that the client may have chosen.
     let last = words().filter_map(bracketed).next_back();
@@ -66,16 +72,22 @@ pub(super) fn from(value: &[u8]) -> Option<From> {
     named(last.or_else(|| at_end(first))?, host)
 }
 
+/// Whether a field goes on as CommuniGate's do: `by NAME (CommuniGate Pro SMTP 6.3)`.
+fn is_by_communigate(rest: &str) -> bool {
+    let by = word(rest).filter(|(by, _)| *by == "by").and_then(|(_, rest)| word(rest));
+    by.and_then(|(_, rest)| comment(rest)).is_some_and(|(server, _)| server.starts_with("CommuniGate Pro"))
+}
+
 /// The first word, and what is behind it.
 fn word(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start();
+    let text = text.trim_ascii_start();
     let end = text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len());
     Some(text.split_at(end)).filter(|(word, _)| !word.is_empty())
 }
 
 /// The comment that the text begins with, up to where one in it ends, and what is behind that.
 fn comment(text: &str) -> Option<(&str, &str)> {
-    let inside = text.trim_start().strip_prefix('(')?;
+    let inside = text.trim_ascii_start().strip_prefix('(')?;
     Some(inside.split_once(')').unwrap_or((inside, "")))
 }
 
@@ -90,7 +102,7 @@ fn bracketed(word: &str) -> Option<IpAddr> {
 
 /// The address that is all of the text, or all behind an `@`.
 fn at_end(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let text = text.rsplit_once('@').map_or(text, |(_, host)| host);
     address(text).or_else(|| bracketed(text))
 }
@@ -114,7 +126,7 @@ mod tests {
     }
 
     /// Server, what it writes, the address, HELO.
-    const WRITTEN: [(&str, &str, &str, &str); 38] = [
+    const WRITTEN: [(&str, &str, &str, &str); 45] = [
         (
             "Postfix",
             "from a.example (b.example [203.0.113.9])\n\tby mx.example.org (Postfix) with ESMTP id C5C809EA691\n\tfor <x@y>; Sat, 21 Nov 2026 06:14:03 +0000 (UTC)",
@@ -291,7 +303,44 @@ mod tests {
             "203.0.113.9",
             "[198.51.100.1]",
         ),
-        ("CommuniGate", "from [203.0.113.9] (HELO [198.51.100.1])\n  by m", "203.0.113.9", "[198.51.100.1]"),
+        (
+            "CommuniGate",
+            "from [203.0.113.9] (HELO [198.51.100.1])\n  by m (CommuniGate Pro SMTP 6.3)",
+            "203.0.113.9",
+            "[198.51.100.1]",
+        ),
+        ("CommuniGate", "from [203.0.113.9] (HELO [203.0.113.9])\n  by m", "203.0.113.9", "[203.0.113.9]"),
+        ("CommuniGate", "from [203.0.113.9] (HELO a.example)\n  by m", "203.0.113.9", "a.example"),
+        (
+            "Postfix, a client whose name is HELO",
+            "from a.example (HELO [203.0.113.9])\n\t(using TLSv1.3 with cipher X (256/256 bits))\n\tby m (Postfix)",
+            "203.0.113.9",
+            "a.example",
+        ),
+        (
+            "Postfix, a client whose name is HELO, who logged in",
+            "from a.example (HELO [203.0.113.9])\n\t(Authenticated sender: a@198.51.100.1)\n\tby m (Postfix)",
+            "203.0.113.9",
+            "a.example",
+        ),
+        (
+            "Postfix, a wide space as HELO",
+            "from \u{3000} (b.example [203.0.113.9]) by m",
+            "203.0.113.9",
+            "\u{3000}",
+        ),
+        (
+            "Postfix, a wide space in HELO",
+            "from \u{a0}a (b.example [203.0.113.9]) by m",
+            "203.0.113.9",
+            "\u{a0}a",
+        ),
+        (
+            "Exim, a wide space in HELO",
+            "from [203.0.113.9] (helo=a\u{3000}b)\n\tby m",
+            "203.0.113.9",
+            "a\u{3000}b",
+        ),
         (
             "CommuniGate, a user who logged in",
             "from [203.0.113.9] (account alice HELO a.example)\n  by m (CommuniGate Pro SMTP 6.3)",
@@ -336,6 +385,10 @@ mod tests {
             "from unknown (HELO [203.0.113.9]) (unknown)\n  by m",
             "from unknown (HELO a.example) ()\n  by m",
             "from a.example (b.example [203.0.113.9]x) by m",
+            // A client whose name is HELO and who calls himself by an address, or the other way round.
+            "from [192.0.2.7] (HELO [203.0.113.9] (may be forged)) by m (8.17.1/8.17.1)",
+            "from [192.0.2.7] (HELO [203.0.113.9])\n\tby m (Postfix) with ESMTP id 1",
+            "from [192.0.2.7] (HELO x [203.0.113.9]) by m",
         ] {
             assert_eq!(of(value), None, "{value}");
         }
@@ -352,7 +405,7 @@ mod tests {
     proptest! {
         /// Postfix writes what a client called itself as one word: none of these makes another of him.
         #[test]
-        fn no_helo_of_one_word_changes_the_address(helo in "[!-~&&[^()]]{1,60}") {
+        fn no_helo_of_one_word_changes_the_address(helo in "([!-~&&[^()]]|[^\\x00-\\x7f]|[\u{a0}\u{3000}\u{85}\u{2028}]){1,60}") {
             let told = of(&format!("from {helo} (b.example [203.0.113.9])\n\tby m"));
             prop_assert_eq!(told, Some(("203.0.113.9".to_owned(), helo)));
         }

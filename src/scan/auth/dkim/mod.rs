@@ -104,12 +104,10 @@ impl Claims {
         self.claims.is_empty()
     }
 
-    /// The names of the keys that are needed.
-    pub(super) fn key_names(&self) -> impl Iterator<Item = String> {
-        self.claims
-            .iter()
-            .filter_map(|claim| claim.open.as_ref())
-            .map(|(_, s)| keys::name(&s.selector, &s.domain))
+    /// The domains and names of the keys that are needed.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, String)> {
+        let open = self.claims.iter().filter_map(|claim| claim.open.as_ref());
+        open.map(|(_, s)| (&*s.domain, keys::name(&s.selector, &s.domain)))
     }
 
     /// Verifies what is still open. Takes as long as hashing the body once or twice and a look at each key: not
@@ -122,7 +120,8 @@ impl Claims {
             let fields = fields.get_or_insert_with(|| Fields::new(message));
             let attempt = Attempt { index, signature: &signature, fields, bodies };
             let verdict = attempt.verify(keys, &mut signed);
-            Dkim { result: verdict.result, reason: verdict.reason, testing: verdict.testing, ..claim.told }
+            let Verdict { result, reason, testing, over_budget } = verdict;
+            Dkim { result, reason, testing, over_budget, ..claim.told }
         };
         self.claims.into_iter().map(&mut verified).collect()
     }
@@ -140,11 +139,12 @@ struct Verdict {
     result: AuthResult,
     reason: Option<String>,
     testing: bool,
+    over_budget: bool,
 }
 
 impl Verdict {
     fn new(result: AuthResult, reason: impl ToString) -> Self {
-        Self { result, reason: Some(reason.to_string()), testing: false }
+        Self { result, reason: Some(reason.to_string()), testing: false, over_budget: false }
     }
 }
 
@@ -153,7 +153,10 @@ impl Attempt<'_, '_> {
         let name = keys::name(&self.signature.selector, &self.signature.domain);
         match keys.get(&name) {
             Ok(keys) => self.with_keys(keys, signed),
-            Err(fault) if fault.is_temporary() => Verdict::new(AuthResult::TempError, fault),
+            Err(fault) if fault.is_temporary() => {
+                let over_budget = fault.is_over_budget();
+                Verdict { over_budget, ..Verdict::new(AuthResult::TempError, fault) }
+            }
             Err(fault) => Verdict::new(AuthResult::PermError, fault),
         }
     }
@@ -177,7 +180,9 @@ impl Attempt<'_, '_> {
         // RFC 6376 §6.1.2, step 4: where there are several keys, any of them may be it.
         let mut candidates = keys.iter().zip(refused).filter(|(_, refused)| refused.is_none());
         match candidates.find(|(key, _)| fits(key)) {
-            Some((key, _)) => Verdict { result: AuthResult::Pass, reason: None, testing: key.testing },
+            Some((key, _)) => {
+                Verdict { result: AuthResult::Pass, reason: None, testing: key.testing, over_budget: false }
+            }
             None => failed(AuthResult::Fail, HEADER_CHANGED),
         }
     }

@@ -109,8 +109,7 @@ fn described(tags: &Tags<'_>) -> Dkim {
         algorithm: algorithm.map(|a| a.name().to_owned()).unwrap_or_default(),
         identity: tags.get("i").and_then(quoted_printable).map(|i| text::line(&i, 320)),
         signature: String::from_utf8(short).unwrap_or_default(),
-        testing: false,
-        reason: None,
+        ..Dkim::default()
     }
 }
 

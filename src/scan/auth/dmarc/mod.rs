@@ -49,13 +49,15 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
     dmarc.record = applied.map(|(name, _)| format!("_dmarc.{name}"));
     let mut side = Side { domain, walk: &walk, walks: MAX_WALKS, uncertain: None };
     let strict_spf = applied.is_some_and(|(_, record)| record.strict_spf);
-    if let Some(spf) = spf {
+    // What the message itself kept from an answer, by asking too much, does not make it uncertain.
+    if let Some(spf) = spf.filter(|spf| !spf.over_budget) {
         let what = format!("SPF of {}", spf.domain);
         dmarc.spf_aligned = side.passes(inquiry, spf.result, &spf.domain, strict_spf, &what).await;
     }
     let strict_dkim = applied.is_some_and(|(_, record)| record.strict_dkim);
     // One that needs no question first.
-    let (own, others): (Vec<&Dkim>, Vec<&Dkim>) = dkim.iter().partition(|s| s.domain == domain);
+    let (own, others): (Vec<&Dkim>, Vec<&Dkim>) =
+        dkim.iter().filter(|s| !s.over_budget).partition(|s| s.domain == domain);
     for signature in own.into_iter().chain(others) {
         let what = format!("the key of {}", signature.domain);
         if side.passes(inquiry, signature.result, &signature.domain, strict_dkim, &what).await {
@@ -64,10 +66,11 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
         }
     }
 
-    dmarc.policy = match applied {
-        Some((name, record)) => wanted(inquiry, domain, name, record).await,
-        None => None,
-    };
+    let mut unknown = None;
+    if let Some((name, record)) = applied {
+        (dmarc.policy, unknown) = wanted(inquiry, domain, name, record).await;
+    }
+    dmarc.policy_uncertain = unknown.is_some();
     (dmarc.result, dmarc.reason) = match dmarc.policy {
         None => (AuthResult::None, Some(format!("{domain} publishes no policy"))),
         Some(_) if dmarc.spf_aligned || dmarc.dkim_aligned => (AuthResult::Pass, None),
@@ -80,7 +83,12 @@ pub(super) async fn check(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dk
                     (false, true) => " (adkim=s: a signature for itself)",
                     (false, false) => "",
                 };
-                (AuthResult::Fail, Some(format!("neither SPF nor a signature passes for {domain}{strict}")))
+                let unknown = unknown.map(|error| {
+                    format!("; the stricter of two policies, as it is not known whether it exists: {error}")
+                });
+                let unknown = unknown.unwrap_or_default();
+                let why = format!("neither SPF nor a signature passes for {domain}{strict}{unknown}");
+                (AuthResult::Fail, Some(why))
             }
         },
     };
@@ -103,7 +111,7 @@ impl Side<'_> {
         match self.aligned(inquiry, other, strict).await {
             Ok(true) if result == AuthResult::Pass => return true,
             Ok(true) => self.uncertain = Some(format!("{what} could not be looked up")),
-            Ok(false) => {}
+            Ok(false) | Err(DnsError::TooMany) => {}
             Err(error) => {
                 self.uncertain = Some(format!("the place of {other} could not be looked up: {error}"));
             }
@@ -140,19 +148,48 @@ impl Side<'_> {
     }
 }
 
-/// What the record at `name` wants of mail in the name of `domain` (§4.10.1).
-async fn wanted(inquiry: &Inquiry, domain: &str, name: &str, record: &Record) -> Option<DmarcPolicy> {
+/// What the record at `name` wants of mail in the name of `domain` (§4.10.1). Where it depends on whether the
+/// domain exists and that could not be looked up, the stricter one, and why: else who keeps us from looking
+/// would choose the milder one.
+async fn wanted(
+    inquiry: &Inquiry,
+    domain: &str,
+    name: &str,
+    record: &Record,
+) -> (Option<DmarcPolicy>, Option<DnsError>) {
     if name == domain {
-        return record.for_itself();
+        return (record.for_itself(), None);
     }
-    // RFC 8020: a name that does not exist has no record of any type. Where that is not known, it exists.
-    let exists = !record.tells_nonexistent_apart() || inquiry.a(domain).await != Err(DnsError::NoName);
-    record.for_below(exists)
+    if !record.tells_nonexistent_apart() {
+        return (record.for_below(true), None);
+    }
+    // RFC 8020: a name that does not exist has no record of any type.
+    match inquiry.a(domain).await {
+        Err(DnsError::NoName) => (record.for_below(false), None),
+        Err(error) if error.is_temporary() => {
+            (record.for_below(true).max(record.for_below(false)), Some(error))
+        }
+        _ => (record.for_below(true), None),
+    }
 }
 
 /// Asks what [`check`] will ask about the author's domain.
 pub(super) async fn ask_ahead(inquiry: &Inquiry, domain: &str) {
-    drop(walk(inquiry, domain).await);
+    let walk = walk(inquiry, domain).await;
+    if let Some((name, record)) = walk.applied() {
+        wanted(inquiry, domain, name, record).await;
+    }
+}
+
+/// The result for a `domain` that only some programs show as the author's. It never passes: what it would be
+/// is told, and that it is not accepted.
+pub(super) async fn check_shown(inquiry: &Inquiry, domain: &str, spf: Option<&Spf>, dkim: &[Dkim]) -> Dmarc {
+    let mut dmarc = check(inquiry, domain, spf, dkim).await;
+    if dmarc.result == AuthResult::Pass {
+        dmarc.result = AuthResult::Policy;
+        dmarc.reason = Some(format!("it would pass, if {domain} were the only author's domain"));
+    }
+    dmarc
 }
 
 /// Asks all names of the walk at once. It would nearly always ask them one by one to the end.

@@ -240,13 +240,39 @@ async fn a_name_with_any_record_or_with_names_below_exists() {
         _dmarc.example.com  TXT v=DMARC1; p=none; np=reject
         txt.example.com     TXT hello
         a.tree.example.com  A 192.0.2.1
-        slow.example.com    TIMEOUT A
     ";
     let wanted = async |domain| of(zone, domain, None, &[]).await.1.unwrap();
     assert_eq!(wanted("txt.example.com").await, DmarcPolicy::None);
     assert_eq!(wanted("tree.example.com").await, DmarcPolicy::None);
     assert_eq!(wanted("none.example.com").await, DmarcPolicy::Reject);
-    assert_eq!(wanted("slow.example.com").await, DmarcPolicy::None, "not known not to exist");
+}
+
+/// Who keeps us from asking whether a name exists must not get the milder policy by that.
+#[tokio::test]
+async fn where_it_is_not_known_whether_a_name_exists_the_stricter_policy_counts() {
+    let zone = "
+        _dmarc.example.com  TXT v=DMARC1; p=none; np=reject
+        _dmarc.strict.org   TXT v=DMARC1; p=reject; np=none
+        slow.example.com    TIMEOUT A
+        down.strict.org     FAIL
+    ";
+    for domain in ["slow.example.com", "down.strict.org"] {
+        let found = check(&inquiry(zone), domain, None, &[]).await;
+        let expected = (AuthResult::Fail, Some(DmarcPolicy::Reject), true);
+        assert_eq!((found.result, found.policy, found.policy_uncertain), expected, "{domain}");
+        assert!(found.reason.is_some_and(|why| why.contains("not known whether it exists")));
+    }
+    // A budget that is used up: the walk has its three questions, and there is no fourth.
+    let resolver = Resolver::of_zone(Zone::parse(zone).unwrap(), Arc::new(Metrics::new()));
+    let spent = Inquiry::new(Arc::new(resolver), 3, Instant::now() + Duration::from_secs(5));
+    let found = check(&spent, "made-up.example.com", None, &[]).await;
+    assert_eq!((found.policy, found.policy_uncertain), (Some(DmarcPolicy::Reject), true));
+    // It is asked ahead, so what others ask later does not matter.
+    let inquiry = inquiry(zone);
+    ask_ahead(&inquiry, "made-up.example.com").await;
+    assert_eq!(inquiry.spent().questions, 4);
+    let found = check(&inquiry, "made-up.example.com", None, &[]).await;
+    assert_eq!((found.policy, inquiry.spent().questions), (Some(DmarcPolicy::Reject), 4));
 }
 
 /// A server of the names above that does not answer makes nothing uncertain that does not depend on it.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use futures_util::future::join_all;
+
 use super::macros::{DomainSpec, Letter};
 use super::record::{Directive, Mechanism, Prefixes, Qualifier, Record, is_spf};
 use super::trace::Trace;
@@ -26,12 +28,15 @@ pub(super) struct Query<'a> {
     helo: &'a str,
     lookups: u32,
     void: u32,
+    over_budget: bool,
     trace: Trace,
 }
 
 /// Why an evaluation ends without a match.
 enum Stop {
     Temporary(String),
+    /// The message has asked as much as it may.
+    OverBudget(String),
     Permanent(String),
 }
 
@@ -54,6 +59,7 @@ impl<'a> Query<'a> {
             helo,
             lookups: 0,
             void: 0,
+            over_budget: false,
             trace,
         }
     }
@@ -63,8 +69,17 @@ impl<'a> Query<'a> {
         match self.evaluate(domain).await {
             Ok(found) => found,
             Err(Stop::Temporary(why)) => (AuthResult::TempError, Some(why)),
+            Err(Stop::OverBudget(why)) => {
+                self.over_budget = true;
+                (AuthResult::TempError, Some(why))
+            }
             Err(Stop::Permanent(why)) => (AuthResult::PermError, Some(why)),
         }
+    }
+
+    /// Whether it ended because the message has asked as much as it may.
+    pub(super) const fn is_over_budget(&self) -> bool {
+        self.over_budget
     }
 
     /// What was tried until it came to `result`; see [`crate::model::authentication::Spf::steps`].
@@ -231,17 +246,15 @@ impl<'a> Query<'a> {
     /// The client's names that lead back to it (§5.5). An error on the way is no name.
     async fn validated(&self) -> Vec<String> {
         let names = self.inquiry.ptr(self.ip).await.unwrap_or_default();
-        let mut validated = Vec::new();
-        for name in names.into_iter().take(MAX_HOSTS) {
+        // All at once: names of a domain that is silent would else take the time of all of them.
+        let asked = names.into_iter().take(MAX_HOSTS).map(|name| async move {
             let leads_back = match self.ip {
                 IpAddr::V4(ip) => self.inquiry.a(&name).await.is_ok_and(|found| found.contains(&ip)),
                 IpAddr::V6(ip) => self.inquiry.aaaa(&name).await.is_ok_and(|found| found.contains(&ip)),
             };
-            if leads_back {
-                validated.push(name.trim_end_matches('.').to_owned());
-            }
-        }
-        validated
+            leads_back.then(|| name.trim_end_matches('.').to_owned())
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     async fn target(&self, spec: Option<&DomainSpec>, domain: &str) -> String {
@@ -311,7 +324,8 @@ fn nibbles(ip: Ipv6Addr) -> String {
 }
 
 fn temporary(name: &str, error: &DnsError) -> Stop {
-    Stop::Temporary(format!("{name} could not be looked up: {error}"))
+    let why = format!("{name} could not be looked up: {error}");
+    if *error == DnsError::TooMany { Stop::OverBudget(why) } else { Stop::Temporary(why) }
 }
 
 #[cfg(test)]

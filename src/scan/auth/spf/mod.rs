@@ -43,7 +43,7 @@ pub(super) async fn mail_from(inquiry: &Inquiry, ip: IpAddr, address: &str, helo
             domain: String::new(),
             identity: text::line(address, MAX_TEXT),
             reason: Some("the address has no domain that could be asked".to_owned()),
-            steps: Vec::new(),
+            ..Spf::default()
         });
     };
     let local = if local.is_empty() { "postmaster" } else { local };
@@ -58,6 +58,7 @@ async fn check(mut query: Query<'_>, domain: &str, identity: &str) -> Spf {
         domain: domain.to_owned(),
         identity: text::line(identity, MAX_TEXT),
         reason: reason.map(|reason| text::ascii_line(&reason, MAX_TEXT)),
+        over_budget: query.is_over_budget(),
         steps: query.steps(result),
     }
 }

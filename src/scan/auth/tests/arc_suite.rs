@@ -22,7 +22,7 @@ async fn result(zone: &str, message: &str) -> AuthResult {
     let inquiry = Inquiry::new(Arc::new(resolver), 100, Instant::now() + Duration::from_secs(20));
     let message = header::parse(message.to_owned());
     let terms = Terms { signatures: 10, trusted_sealers: Vec::new(), author: None, now: 1_800_000_000 };
-    let keys = Keys::fetch(&inquiry, arc::keys_of(&message)).await;
+    let keys = Keys::fetch([(&inquiry, arc::keys_of(&message))]).await;
     let bodies = BodyHashes::new(message.body());
     arc::verify(&message, &bodies, &keys, &terms).map(|chain| chain.result).unwrap_or_default()
 }
@@ -50,7 +50,9 @@ async fn every_validation_case_of_the_arc_suite_ends_as_the_suite_says() {
             let expected = match case["cv"].as_str() {
                 Some("None") => AuthResult::None,
                 Some("Pass") => AuthResult::Pass,
-                // Empty where the newest seal says that the chain fails (the suite's ORIGIN.md).
+                // Empty in the one case whose newest seal says cv=fail (§4.1.3). RFC 8617 §5.2 step 2: "If the Chain
+                // Validation Status of the highest instance value ARC Set is "fail", then the Chain Validation
+                // Status is "fail", and the algorithm stops here."
                 Some("Fail" | "") | None => AuthResult::Fail,
                 Some(other) => panic!("{other}"),
             };

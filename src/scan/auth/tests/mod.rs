@@ -3,10 +3,12 @@
 mod arc;
 mod arc_suite;
 mod attacks;
+mod budget;
 pub(super) mod dkim;
 mod dkim_suite;
 mod findings_table;
 mod headers_suite;
 mod scene;
+mod spf;
 mod spf_suite;
 mod trusted;

@@ -51,9 +51,9 @@ fn verify_with(resolver: &Arc<Resolver>, raw: impl Into<Bytes>, now: u64) -> Fou
     let message = header::parse(raw);
     let inquiry = Inquiry::new(Arc::clone(resolver), 100, Instant::now() + Duration::from_secs(60));
     let claims = dkim::read(&message, 10, now);
-    let names = claims.key_names().collect();
+    let names = claims.keys().map(|(_, name)| name).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let keys = runtime.block_on(Keys::fetch(&inquiry, names));
+    let keys = runtime.block_on(Keys::fetch([(&inquiry, names)]));
     let bodies = BodyHashes::new(message.body());
     let left_out = claims.left_out;
     let dkim = claims.verify(&message, &bodies, &keys);

@@ -62,8 +62,7 @@ Joe.
         algorithm: algorithm.into(),
         identity: Some("@football.example.com".into()),
         signature: signature.into(),
-        testing: false,
-        reason: None,
+        ..Dkim::default()
     };
     assert_eq!(
         found.dkim,
