@@ -23,6 +23,7 @@
 //! | 1 | [`mail`] | header, limits, MIME walk |
 //! | 1 | [`net`] | other servers: addresses, connections, breaker |
 //! | 1 | [`store`] | sled behind typed trees |
+//! | 0 | [`link`] | what a link leads to: normal form, owner, shared hosts |
 //! | 0 | [`model`] | the vocabulary |
 //! | 0.5 | [`telemetry`] | logs, metrics, clock, tasks |
 
@@ -33,6 +34,7 @@ pub mod config;
 pub mod daemon;
 pub mod dns;
 pub mod intake;
+pub mod link;
 pub mod lists;
 pub mod mail;
 pub mod model;
