@@ -13,6 +13,12 @@ const NOT_ASCII: [&str; 9] =
 /// Charsets of one byte a character, with ASCII in its place.
 const SINGLE_BYTE: [&str; 5] = ["iso-8859-", "windows-125", "koi8-", "us-ascii", "latin"];
 
+/// Whether a code page has this number that is EBCDIC.
+const fn is_ebcdic(page: u32) -> bool {
+    matches!(page, 37 | 273..=297 | 420..=424 | 500 | 833..=838 | 870 | 871 | 875 | 880 | 905 | 924..=939)
+        || matches!(page, 1025 | 1026 | 1047 | 1140..=1149)
+}
+
 /// `bytes` as UTF-8, or as they are where they hold NUL in a charset that has none: a file that only
 /// claims to be text. The same bytes, not copied, where they are UTF-8 already.
 pub(super) fn utf8(bytes: Bytes, label: Option<&str>) -> Bytes {
@@ -24,6 +30,27 @@ pub(super) fn utf8(bytes: Bytes, label: Option<&str>) -> Bytes {
         Cow::Borrowed(_) => bytes,
         Cow::Owned(text) => Bytes::from(text.into_bytes()),
     }
+}
+
+/// Whether `bytes` are in a charset that is not known here and not ASCII in the lower half either: EBCDIC, or
+/// what looks like that. Some mail programs can show it.
+pub(super) fn is_unreadable(bytes: &[u8], label: Option<&str>) -> bool {
+    let Some(label) = label else { return false };
+    let label = real_label(bytes, Some(label));
+    if label.is_empty() || is_wide(&label) || bytes.is_ascii() || charset_decoder(label.as_bytes()).is_some()
+    {
+        return false;
+    }
+    let number = label.trim_start_matches("cs").trim_start_matches(['x', '-', '_']);
+    let number = ["ibm", "cp", "ccsid"].iter().find_map(|name| number.strip_prefix(name));
+    let number = number.and_then(|n| n.trim_start_matches(['-', '_']).parse().ok());
+    let is_ebcdic = label.contains("ebcdic") || number.is_some_and(is_ebcdic);
+    // Words of ASCII, with spaces between them.
+    let spaces = memchr::memchr_iter(b' ', bytes).count();
+    let longest = bytes.split(|b| !b.is_ascii_alphanumeric()).map(<[u8]>::len).max().unwrap_or_default();
+    let high = bytes.iter().filter(|b| !b.is_ascii()).count();
+    let is_strange = longest < 4 && spaces * 20 < bytes.len() && high * 2 > bytes.len();
+    (is_ebcdic || is_strange) && std::str::from_utf8(bytes).is_err()
 }
 
 /// `bytes` as text.
@@ -118,6 +145,28 @@ mod tests {
         assert_eq!(text(b"caf\xe9", Some("x-unheard-of")), "café");
         assert_eq!(text(b"<a href=evil>\xe9", Some("hz-gb-2312")), "<a href=evil>é");
         assert_eq!(text(b"<a href=evil>", Some("iso-2022-kr")), "<a href=evil>");
+    }
+
+    #[test]
+    fn what_is_no_ascii_in_an_unknown_charset_is_not_read() {
+        // `<a href="http://` in EBCDIC.
+        let ebcdic = b"\x4c\x81\x40\x88\x99\x85\x86\x7e\x7f\x88\xa3\xa3\x97\x7a\x61\x61";
+        for label in ["IBM037", "ibm1047", "cp500", "x-ebcdic-unheard-of", "x-unheard-of"] {
+            assert!(is_unreadable(ebcdic, Some(label)), "{label}");
+        }
+        let padded = [ebcdic.as_slice(), b"plain words"].concat();
+        assert!(is_unreadable(&padded, Some("ibm037")));
+        assert!(!is_unreadable(&padded, Some("x-unheard-of")));
+        for (bytes, label) in [
+            (&b"plain"[..], Some("ibm037")),
+            ("pâté".as_bytes(), Some("ibm037")),
+            (b"caf\xe9", Some("us-ascii")),
+            (b"\xcf\xf0\xe8 \xe2\xe5\xf2", Some("x-unheard-of")),
+            (b"\xcf\xf0\xe8", Some("koi8-r")),
+            (ebcdic, None),
+        ] {
+            assert!(!is_unreadable(bytes, label), "{label:?}");
+        }
     }
 
     #[test]

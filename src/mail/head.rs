@@ -20,6 +20,8 @@ pub(super) struct Head {
     /// Several types were given: a reader may take another.
     pub(super) is_contradictory: bool,
     pub(super) charset: Option<String>,
+    /// `format=flowed; delsp=yes`.
+    pub(super) deletes_space: bool,
     /// Every boundary that some reader may take.
     pub(super) boundaries: Vec<Vec<u8>>,
     pub(super) encoding: Encoding,
@@ -59,6 +61,11 @@ impl<'a> Gathered<'a> {
         head.read_media_type(&types, default);
         head.read_encoding(&self.encodings);
         head.charset = types.iter().flat_map(|t| t.texts("charset")).next();
+        let says = |name: &str, word: &str| {
+            types.iter().any(|t| t.texts(name).iter().any(|text| text.eq_ignore_ascii_case(word)))
+        };
+        head.deletes_space =
+            head.media_type == "text/plain" && says("delsp", "yes") && says("format", "flowed");
         head.boundaries = boundaries(&types);
         // RFC 2183 §2.8: a disposition that is not known is an attachment.
         head.is_attachment = dispositions.iter().any(|d| !matches!(d.value.as_str(), "" | "inline"));

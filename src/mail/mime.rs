@@ -77,6 +77,7 @@ impl Walk {
             name: names.next(),
             other_names: names.collect(),
             is_attachment: head.is_attachment,
+            deletes_space: head.deletes_space,
             is_container: kind != Kind::Leaf,
             content: Bytes::new(),
             defects: std::mem::take(&mut head.defects),
@@ -90,6 +91,9 @@ impl Walk {
             self.note(NotInspected::Undecodable(index + 1));
         }
         if kind == Kind::Leaf && part.media_type.starts_with("text/") && !part.is_file() {
+            if charset::is_unreadable(&content, head.charset.as_deref()) {
+                self.note(NotInspected::Undecodable(index + 1));
+            }
             content = charset::utf8(content, head.charset.as_deref());
         }
         match self.left.checked_sub(content.len()) {

@@ -33,6 +33,7 @@ mod head;
 pub mod header;
 mod limits;
 mod lines;
+pub mod links;
 mod mime;
 mod parameter;
 mod prescan;

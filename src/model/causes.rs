@@ -19,6 +19,13 @@ pub fn causes(error: &dyn Error) -> String {
     told
 }
 
+/// What the system says of `error`, in lower case and without `(os error 2)`.
+#[must_use]
+pub fn system_says(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -163,7 +163,7 @@ impl Score {
     /// No evidence.
     pub const ZERO: Self = Self(0.0);
     /// A score beyond ±10,000 is a mistake, not a judgement.
-    const BOUND: f64 = 10_000.0;
+    pub const BOUND: f64 = 10_000.0;
 
     /// A finite score: what is not a number becomes 0, what is beyond ±10,000 is cut.
     #[must_use]

@@ -9,7 +9,7 @@
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
 //! what was seen [`finding`], how each scanner ended [`outcome`], what the
-//! admin's lists say [`list`], what another filter would do [`advice`], who really sent it [`authentication`], what was decided [`verdict`], what
+//! admin's lists say [`list`], what another filter would do [`advice`], its links [`url`], who really sent it [`authentication`], what was decided [`verdict`], what
 //! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
 //! [`causes()`].
 
@@ -33,6 +33,7 @@ mod socket_mode;
 pub mod span;
 pub mod text;
 pub mod time;
+pub mod url;
 pub mod verdict;
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder, RemovedFiel
 pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
 pub use authentication::{AuthResult, Authentication, Author, DmarcPolicy};
 pub use authserv::{AuthservId, OwnId};
-pub use causes::causes;
+pub use causes::{causes, system_says};
 pub use envelope::{Envelope, Recipient, ReversePath};
 pub use finding::{Category, Finding, Scanner, Score, Severity};
 pub use id::MailId;
@@ -57,4 +58,5 @@ pub use size::ByteSize;
 pub use socket_mode::SocketMode;
 pub use span::Span;
 pub use time::Timestamp;
+pub use url::{Judgement, SeenUrl};
 pub use verdict::{Disposition, Explanation, Step, Verdict};

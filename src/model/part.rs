@@ -29,6 +29,8 @@ pub struct Part {
     pub other_names: Vec<String>,
     /// `attachment` was asked for.
     pub is_attachment: bool,
+    /// Flowed text whose lines are put together without the space at their end (RFC 3676 §4.1, `DelSp`).
+    pub deletes_space: bool,
     /// A multipart or message container: its content is in its children.
     pub is_container: bool,
     /// The decoded content: transfer encoding undone, text that is no file as UTF-8. Empty for

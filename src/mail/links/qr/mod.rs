@@ -1,0 +1,150 @@
+//! QR codes in pictures: PNG, JPEG, GIF (its first picture), BMP and WebP.
+//!
+//! A picture comes from anybody. Its size is known before anything is decoded, the decoder's memory is bounded,
+//! and large ones are made smaller. Then the three corners that each code has are looked for, which is cheap and
+//! tells photographs and noise from codes; only what has them goes to the library that reads codes, cut to
+//! where they are. The library has so many reads of pixels, after which it is given up: a count, unlike a
+//! clock, makes the same picture come out the same each time.
+//!
+//! Where to find what: kinds of pictures `format`, decoding `decode`, grey and smaller `grey`, the corners `corners`, reading a code `canvas`.
+
+mod canvas;
+mod corners;
+mod decode;
+mod format;
+mod grey;
+
+use super::collect::Collector;
+use super::escape::{base64, percent};
+use super::found::{Skipped, Source};
+use super::text;
+use corners::Frame;
+use decode::{Bounds, Pixels};
+use format::Format;
+use grey::Grey;
+
+/// The longest side that is looked at first: larger pictures are made smaller by a whole factor.
+const SIDE: u32 = 1_600;
+/// The most pixels that are looked at a second time, finer, where the first look shows no code.
+const FINER: u64 = 4_000_000;
+/// No side of a picture is longer.
+const LONGEST: u32 = 16_384;
+/// The smallest code has 21 modules a side.
+const SHORTEST: u32 = 21;
+
+/// Looking for codes takes too long.
+#[derive(Debug)]
+struct TooMuch;
+
+/// Whether `bytes` are a picture by how they begin.
+pub(super) fn is_picture(bytes: &[u8]) -> bool {
+    format::of(bytes).is_some()
+}
+
+/// Looks for QR codes in a picture, and hands over what leads to the web. A picture that is not looked at, or
+/// that cannot be decoded, is told.
+pub(super) fn read(bytes: &[u8], into: &mut Collector<'_>) {
+    let format = match format::of(bytes) {
+        Some(Format::Read(format)) => format,
+        Some(Format::NotRead) => return into.skip(Skipped::PictureType),
+        None => return into.skip(Skipped::PictureUnreadable),
+    };
+    let bytes = bytes.trim_ascii_start();
+    let Some((width, height)) = decode::size(bytes, format) else {
+        return into.skip(Skipped::PictureUnreadable);
+    };
+    if width.min(height) < SHORTEST {
+        return;
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    let is_large = bytes.len() > into.limits.image_bytes || pixels > into.limits.image_pixels;
+    if is_large || width.max(height) > LONGEST {
+        into.skip(Skipped::ImageTooLarge);
+        return;
+    }
+    if !into.allow_image(pixels) {
+        return;
+    }
+    let bounds = Bounds { longest: LONGEST, memory: into.limits.image_pixels.saturating_mul(12) };
+    let Some(Pixels { picture, is_whole }) = decode::pixels(bytes, format, bounds) else {
+        return into.skip(Skipped::PictureUnreadable);
+    };
+    let whole = Grey::on_white(picture);
+    match codes(&whole, &mut into.reads_left) {
+        // Another program may show more of it.
+        Ok(codes) if codes.is_empty() && !is_whole => into.skip(Skipped::PictureUnreadable),
+        Ok(codes) => codes.iter().for_each(|code| text::find(code, Source::Qr, into)),
+        Err(TooMuch) => into.skip(Skipped::ImageTooLarge),
+    }
+}
+
+/// Looks for QR codes in a data: address of a picture; `address` from its scheme on. Says whether it is one.
+/// The same address is looked at once in each part.
+pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
+    let begins =
+        |text: &str, with: &str| text.get(..with.len()).is_some_and(|b| b.eq_ignore_ascii_case(with));
+    if !begins(address, "data:image/") || begins(address, "data:image/svg") {
+        return false;
+    }
+    let Some((head, payload)) = address.split_once(',') else { return true };
+    if payload.len() / 4 * 3 > into.limits.image_bytes {
+        into.skip(Skipped::ImageTooLarge);
+    } else if into.is_first(address) {
+        let plain = percent(payload);
+        let is_base64 = head.split(';').any(|word| word.trim().eq_ignore_ascii_case("base64"));
+        match if is_base64 { base64(&plain) } else { Some(plain.into_bytes()) } {
+            Some(bytes) if bytes.is_empty() => {}
+            Some(bytes) => read(&bytes, into),
+            None => into.skip(Skipped::PictureUnreadable),
+        }
+    }
+    true
+}
+
+/// The texts of the codes in a picture. What is small in a large picture may only be seen in a finer one.
+fn codes(whole: &Grey, left: &mut u64) -> Result<Vec<String>, TooMuch> {
+    let factor = whole.width.max(whole.height).div_ceil(SIDE).max(1);
+    let finer = factor.div_ceil(2);
+    let mut is_given_up = false;
+    for factor in [factor, finer] {
+        let smaller;
+        let picture = if factor == 1 {
+            whole
+        } else {
+            smaller = whole.smaller(factor);
+            &smaller
+        };
+        for is_light_on_dark in [false, true] {
+            match one_look(picture, is_light_on_dark, left) {
+                Ok(codes) if codes.is_empty() => {}
+                Err(TooMuch) => is_given_up = true,
+                found => return found,
+            }
+        }
+        let pixels = u64::from(whole.width / finer) * u64::from(whole.height / finer);
+        if finer == factor || pixels > FINER {
+            break;
+        }
+    }
+    if is_given_up { Err(TooMuch) } else { Ok(Vec::new()) }
+}
+
+/// Light on dark: telephones read it.
+fn one_look(picture: &Grey, is_light_on_dark: bool, left: &mut u64) -> Result<Vec<String>, TooMuch> {
+    let bits = picture.black_and_white(is_light_on_dark);
+    let (corners, seen) = corners::find(&bits)?;
+    let mut look = |frames: Vec<Frame>| {
+        let work = canvas::Work::of(&bits, *left);
+        let before = work.left();
+        let found: Result<Vec<Vec<String>>, TooMuch> =
+            frames.into_iter().map(|frame| canvas::codes(&bits, frame, &work)).collect();
+        *left -= before - work.left();
+        found.map(|codes| codes.concat())
+    };
+    let mut codes = look(corners::frames(&corners, &bits))?;
+    // A corner that is seen badly. Where there is noise, the library would find nothing but that.
+    if codes.is_empty() && (3..=corners::MOST).contains(&seen) {
+        codes = look(vec![Frame::all(&bits)]).unwrap_or_default();
+    }
+    Ok(codes)
+}
