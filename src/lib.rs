@@ -18,6 +18,7 @@
 //! | 3 | [`policy`] | the judgement and the plan; pure |
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 3 | [`lists`] | what the admin allows and blocks |
+//! | 3 | [`feed`] | lists of what is known to be bad: formats, copies on disk, index |
 //! | 2 | [`audit`] | the journal, its index, search, verify |
 //! | 1 | [`dns`] | asking the DNS, under a budget for each message |
 //! | 1 | [`mail`] | header, limits, MIME walk |
@@ -33,6 +34,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod dns;
+pub mod feed;
 pub mod intake;
 pub mod link;
 pub mod lists;

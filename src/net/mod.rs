@@ -12,8 +12,11 @@ mod breaker;
 pub mod cidr;
 mod connect;
 mod gate;
+pub mod secret;
 pub mod smtp;
+mod special;
 
 pub use breaker::{Breaker, Open, Pass, Standing};
 pub use connect::{Stream, connect};
 pub use gate::{Gate, Permit};
+pub use special::is_public;

@@ -106,6 +106,28 @@ metrics! {
     release_tokens: IntCounterVec = "mailward_release_tokens_total" ["result"];
     /// Messages that rspamd was taught, by class and how that ended.
     learned: IntCounterVec = "mailward_learned_total" ["class", "result"];
+    /// Entries of each feed in use.
+    feed_entries: IntGaugeVec = "mailward_feed_entries" ["feed"];
+    /// Seconds since the publisher of a feed last said that these are its entries.
+    feed_age: IntGaugeVec = "mailward_feed_age_seconds" ["feed"];
+    /// 1 while a feed has no entries, or older ones than three times its refresh.
+    feed_stale: IntGaugeVec = "mailward_feed_stale" ["feed"];
+    /// Attempts to refresh a feed, by result.
+    feed_refreshes: IntCounterVec = "mailward_feed_refreshes_total" ["feed", "result"];
+    /// Messages of which a feed knew a link or a file.
+    feed_matches: IntCounterVec = "mailward_feed_matches_total" ["feed"];
+    /// Links looked at.
+    urls: IntCounter = "mailward_urls_total";
+    /// Messages of which not every link could be looked at, by why.
+    urls_not_inspected: IntCounterVec = "mailward_urls_not_inspected_total" ["why"];
+    /// Accepted messages whose links are looked up again when feeds change.
+    retro_kept: IntGauge = "mailward_retro_kept";
+    /// Accepted messages that were not kept for that, or not whole, by why.
+    retro_left_out: IntCounterVec = "mailward_retro_left_out_total" ["why"];
+    /// Links and files of accepted messages that a feed came to know later, by category.
+    retro_caught: IntCounterVec = "mailward_retro_caught_total" ["category"];
+    /// Look-ups about links on the net, by who was asked and what came of it.
+    url_lookups: IntCounterVec = "mailward_url_lookups_total" ["service", "result"];
     /// Milter connections open now.
     milter_connections: IntGauge = "mailward_milter_connections";
     /// Milter sessions that ended badly, by kind of error.
@@ -206,7 +228,7 @@ impl Metrics {
     /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
     /// event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        let known: [(&IntCounterVec, &[&str]); 8] = [
+        let known: [(&IntCounterVec, &[&str]); 9] = [
             (&self.overload, &["messages", "bytes", "recipients", "connections", "refusals"]),
             (&self.early_refusals, &["mail", "rcpt"]),
             (
@@ -216,6 +238,7 @@ impl Metrics {
             (&self.audit_errors, &["append", "sync"]),
             (&self.config_reloads, &["ok", "refused"]),
             (&self.quarantine_expired, &["age", "size", "gone", "orphan"]),
+            (&self.retro_caught, &Category::ALL.map(Category::name)),
             (&self.quarantined, &Category::ALL.map(Category::name)),
             (&self.milter_errors, &["io", "malformed", "order", "timeout", "hung", "panic"]),
         ];
