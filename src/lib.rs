@@ -15,6 +15,7 @@
 //! | 6 | [`admin`] | HTTP on the admin socket |
 //! | 5 | [`pipeline`] | the life of one message; the only place that knows the order of things |
 //! | 4 | [`scan`] | scanners: each returns data, none acts |
+//! | 4 | [`retro`] | accepted mail, looked up again when feeds know more |
 //! | 3 | [`policy`] | the judgement and the plan; pure |
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 3 | [`lists`] | what the admin allows and blocks |
@@ -44,6 +45,7 @@ pub mod net;
 pub mod pipeline;
 pub mod policy;
 pub mod quarantine;
+pub mod retro;
 pub mod scan;
 pub mod store;
 pub mod telemetry;

@@ -26,6 +26,7 @@
 pub mod access;
 mod api;
 mod error;
+mod feeds;
 mod gate;
 mod health;
 pub mod host;
@@ -33,6 +34,7 @@ mod listen;
 mod lists;
 mod refusal;
 mod release;
+mod retro;
 mod routes;
 mod scan;
 mod serve;
@@ -48,6 +50,7 @@ pub use error::ApiError;
 pub use health::Readiness;
 pub use listen::{Bound, Config, Listen, ListenError};
 pub use refusal::Refusals;
+pub use retro::RetroQuery;
 pub use scan::Trials;
 pub use token_api::NewToken;
 pub use tokens::Tokens;
@@ -57,11 +60,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::Value;
 
 use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
+use crate::feed::Feeds;
 use crate::lists::Lists;
 use crate::model::{MailId, text};
 use crate::pipeline::release::{ReleaseError, Releases, Rescanned};
 use crate::pipeline::{Trial, budget::Share};
 use crate::quarantine::Quarantine;
+use crate::retro::Retro;
 use crate::scan::BoxFuture;
 use crate::telemetry::Metrics;
 use crate::telemetry::spawn::supervised;
@@ -114,6 +119,10 @@ pub struct Door {
     pub quarantine: Arc<Quarantine>,
     /// Whom the admin allows and blocks.
     pub lists: Arc<Lists>,
+    /// What is known to be bad.
+    pub feeds: Arc<Feeds>,
+    /// What was caught afterwards.
+    pub retro: Arc<Retro>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
     /// The metrics.

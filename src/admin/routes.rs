@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::access::Role;
-use super::{Door, api, health, lists, release, scan, token_api};
+use super::{Door, api, feeds, health, lists, release, retro, scan, token_api};
 
 /// What a route needs and may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/lists/{list}/entry", Rule::VIEWER, lists::show)
         .post("/api/v1/lists/{list}/import", Rule::ADMIN.body(Body::Import).long(), lists::import)
         .get("/api/v1/lists/{list}/export", Rule::VIEWER.long(), lists::export)
+        .get("/api/v1/feeds", Rule::VIEWER, feeds::list)
+        .get("/api/v1/feeds/lookup", Rule::VIEWER, feeds::look_up)
+        .get("/api/v1/retro", Rule::VIEWER, retro::list)
+        .post("/api/v1/feeds/{name}/refresh", Rule::OPERATOR.long(), feeds::refresh)
         .post("/api/v1/quarantine/{id}/release", Rule::OPERATOR.long(), release::release)
         .post("/api/v1/quarantine/{id}/rescan", Rule::OPERATOR.long(), release::rescan)
         .post("/api/v1/quarantine/{id}/learn/{class}", Rule::OPERATOR.long(), release::learn_entry)

@@ -76,8 +76,12 @@ impl Bench {
         let releases = Releases::new(parts, TokenKey::new(&[0; 32]), settings);
         let tokens = Tokens::open(&store, clock.clone()).unwrap().0;
         let lists = Lists::open(&store, clock.clone(), Arc::clone(&metrics)).unwrap().0;
+        let feeds = Feeds::open(&dir.path().join("feeds"), clock.clone(), Arc::clone(&metrics)).unwrap();
         let door = Door {
             lists,
+            feeds,
+            retro: Retro::open(&store, &dir.path().join("retro"), clock.clone(), Arc::clone(&metrics))
+                .unwrap(),
             control: Arc::new(Still),
             refusals: Refusals::new(Arc::clone(&audit), Arc::clone(&metrics)),
             audit,

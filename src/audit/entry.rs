@@ -4,6 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::caught::Caught;
 use super::files::Day;
 use super::line::LineHash;
 use super::record::Record;
@@ -39,6 +40,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
+    /// A message that was accepted turned out to be bad.
+    Caught(Box<Caught>),
     /// Somebody changed something, or was not let in.
     Admin {
         /// What.
@@ -116,6 +119,8 @@ pub enum AdminEvent {
     TokenRevoked,
     /// Somebody without a good token, or without the role for it, was refused.
     AccessRefused,
+    /// A feed was refreshed by request.
+    FeedRefreshed,
     /// rspamd was taught.
     Learned,
     /// The configuration was read again and is in use.
@@ -136,6 +141,7 @@ impl AdminEvent {
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::AccessRefused => "access-refused",
+            Self::FeedRefreshed => "feed-refreshed",
             Self::Learned => "learned",
             Self::Reloaded => "reloaded",
             Self::ReloadRefused => "reload-refused",
@@ -188,6 +194,7 @@ impl Entry {
     pub fn time(&self) -> Timestamp {
         match self {
             Self::Judged(record) => record.time,
+            Self::Caught(caught) => caught.time,
             Self::Answered { time, .. }
             | Self::Admin { time, .. }
             | Self::Quarantine { time, .. }
@@ -204,6 +211,7 @@ impl Entry {
     pub fn id(&self) -> Option<MailId> {
         match self {
             Self::Judged(record) => Some(record.id),
+            Self::Caught(caught) => Some(caught.id),
             Self::Answered { id, .. } | Self::Quarantine { id, .. } => Some(*id),
             Self::Admin { .. }
             | Self::Started { .. }

@@ -44,6 +44,7 @@ impl Record {
         shorten(&mut left_out, "dispositions", &mut self.plan.dispositions, recipients);
         shorten(&mut left_out, "parameters", &mut self.envelope.parameters, list);
         shorten(&mut left_out, "attachments", &mut self.attachments, list);
+        shorten(&mut left_out, "links", &mut self.urls, list);
         shorten(&mut left_out, "reasons why not inspected", &mut self.not_inspected, list);
         shorten(&mut left_out, "findings", &mut self.findings, list);
         shorten(&mut left_out, "verdicts", &mut self.verdicts, verdicts);
@@ -118,6 +119,11 @@ impl Record {
             each(&mut file.media_type, address);
             file.path.truncate(path);
             file.path.iter_mut().for_each(|s| each(s, text.min(60)));
+        }
+        for seen in &mut self.urls {
+            each(&mut seen.url, text.min(500));
+            each(&mut seen.shown, text.min(120));
+            seen.listed.truncate(path.max(3));
         }
         for outcome in self.coverage.0.values_mut() {
             if let crate::model::Outcome::Failed(failure) = outcome {

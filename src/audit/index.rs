@@ -400,6 +400,7 @@ impl Item {
             Entry::Judged(record) => Self::Judged(Box::new(Row::of(record))),
             Entry::Answered { id, reached, .. } => Self::Answered { id: *id, reached: *reached },
             Entry::Quarantine { id, .. } => Self::Event { id: *id },
+            Entry::Caught(caught) => Self::Event { id: caught.id },
             Entry::Admin { .. }
             | Entry::Started { .. }
             | Entry::Stopped { .. }

@@ -50,6 +50,7 @@ use crate::model::{ByteSize, MailId, Span, Timestamp};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Clock, Metrics};
 
+mod caught;
 mod entry;
 mod events;
 mod expire;
@@ -74,6 +75,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub use caught::Caught;
 pub use entry::{AdminEvent, Entry, QuarantineEvent};
 pub use events::{EventQuery, Events};
 pub use expire::Expiry;
@@ -255,6 +257,12 @@ impl Audit {
         }
     }
 
+    /// Text as the journal would have it: with pseudonyms set, people are hidden.
+    #[must_use]
+    pub fn hidden(&self, text: &str) -> String {
+        self.pseudonyms.as_ref().map_or_else(|| text.to_owned(), |pseudonyms| pseudonyms.text(text))
+    }
+
     fn prepare(&self, mut entry: Entry) -> Result<Pending, AuditError> {
         if let Entry::Judged(record) = &mut entry {
             record.fit(&fit::USUAL);
@@ -264,6 +272,9 @@ impl Audit {
         }
         if let (Entry::Quarantine { detail, .. }, Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
             *detail = pseudonyms.text(detail);
+        }
+        if let (Entry::Caught(caught), Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
+            caught.what = pseudonyms.text(&caught.what);
         }
         let item = Item::of(&entry);
         Pending::new(entry, item)

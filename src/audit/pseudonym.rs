@@ -161,6 +161,10 @@ impl Pseudonyms {
             file.name = self.file_name(&file.name);
             file.path.iter_mut().for_each(|s| *s = self.file_name(s));
         }
+        for seen in &mut record.urls {
+            hide(&mut seen.url);
+            hide(&mut seen.shown);
+        }
         for finding in &mut record.findings {
             hide(&mut finding.text);
             finding.location.iter_mut().for_each(hide);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Action, Advice, Answer, Attachment, Authentication, Category, Coverage, Direction, Disposition, Envelope,
-    Finding, ListHits, MailId, Plan, RemovedFields, Scanner, Score, Session, Timestamp, Verdict,
+    Finding, ListHits, MailId, Plan, RemovedFields, Scanner, Score, SeenUrl, Session, Timestamp, Verdict,
     part::NotInspected,
 };
 
@@ -38,6 +38,9 @@ pub struct Record {
     /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
+    /// Its links, those that a feed knows before others where there are too many for a record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<SeenUrl>,
     /// Why some of it was not inspected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_inspected: Vec<NotInspected>,

@@ -59,6 +59,11 @@ fn row(entry: &Entry) -> Vec<String> {
         Entry::Quarantine { id, what, by, detail, .. } => {
             (what.name(), by.as_str(), format!("{id} {detail}"))
         }
+        Entry::Caught(caught) => (
+            "caught-afterwards",
+            "retro",
+            format!("{} {} is listed by {} ({})", caught.id, caught.what, caught.feed, caught.kind),
+        ),
         Entry::Started { version, .. } => ("started", "", format!("version {version}")),
         Entry::Stopped { .. } => ("stopped", "", String::new()),
         Entry::Torn { file, bytes, moved_to, .. } => (

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::admin_client::Client;
 use super::output::{json, out};
-use crate::audit::{Entry, Record, Stage};
+use crate::audit::{Caught, Entry, Record, Stage};
 use crate::config::Config;
 use crate::model::{MailId, text};
 use crate::pipeline::story;
@@ -79,13 +79,18 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         out(&format!("held as   {entry}"));
     }
     for event in found["events"].as_array().into_iter().flatten() {
-        let Ok(Entry::Quarantine { what, by, time, detail, .. }) = serde_json::from_value(event.clone())
-        else {
-            continue;
+        let (what, by, time, detail) = match serde_json::from_value(event.clone()) {
+            Ok(Entry::Quarantine { what, by, time, detail, .. }) => (what.name(), by, time, detail),
+            Ok(Entry::Caught(caught)) => {
+                let Caught { time, what, feed, kind, category, .. } = *caught;
+                let detail = format!("{what} is listed by {feed} now ({kind}): {category}");
+                ("caught afterwards", "retro".to_owned(), time, detail)
+            }
+            _ => continue,
         };
         let detail =
             if detail.is_empty() { String::new() } else { format!(": {}", text::line(&detail, 300)) };
-        out(&format!("then      {time}  {} by {}{detail}", what.name(), text::line(&by, 80)));
+        out(&format!("then      {time}  {} by {}{detail}", what, text::line(&by, 80)));
     }
     out(story::text(&record).trim_end());
     Ok(ExitCode::SUCCESS)

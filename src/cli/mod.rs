@@ -12,12 +12,14 @@ mod admin_client;
 mod audit;
 mod events;
 mod explain;
+mod feed;
 mod learn;
 mod limit;
 mod list;
 mod man;
 mod output;
 mod quarantine;
+mod retro;
 mod scan;
 mod selection;
 mod serve;
@@ -71,6 +73,12 @@ enum Command {
     /// Allow and block senders and clients.
     #[command(subcommand)]
     List(list::Which),
+    /// What is known to be bad: lists of others, and what they say of a link.
+    #[command(subcommand)]
+    Feed(feed::Command),
+    /// Accepted mail of which a feed said later that it was bad.
+    #[command(subcommand)]
+    Retro(retro::Command),
     /// Look through what was held.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -141,6 +149,8 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(status) => status::run(status, &load(arguments)?),
         Command::Audit(command) => audit::run(command, load(arguments)?),
         Command::List(which) => list::run(which, &load(arguments)?),
+        Command::Feed(command) => feed::run(command, &load(arguments)?),
+        Command::Retro(command) => retro::run(command, &load(arguments)?),
         Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
         Command::Token(command) => token::run(command, &load(arguments)?),
         Command::Learn(learn) => learn::run(learn, &load(arguments)?),

@@ -71,10 +71,25 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
     let zone = arguments.dns_zone.as_deref().map(zone).transpose()?;
-    if zone.is_some() && !config.scanner.auth.enabled {
+    let urls = &config.scanner.urls;
+    let asks_lists = urls.enabled && !urls.lookups.blocklists.is_empty();
+    if zone.is_some() && !config.scanner.auth.enabled && !asks_lists {
         err("mailward: scanner.auth is off, so nothing asks the DNS and --dns-zone changes nothing");
     }
-    let engine = daemon::offline_engine(&config, &metrics, zone)?;
+    if zone.is_some() && urls.enabled && urls.lookups.unshorten {
+        err("mailward: with --dns-zone nobody is asked on the net, so short links are not followed");
+    }
+    let (known, notes) = daemon::offline_feeds(&config);
+    if config.scanner.urls.enabled {
+        notes.iter().for_each(|note| err(&format!("mailward: {note}")));
+        if known.is_empty() {
+            let asked = if asks_lists { "only block lists are" } else { "nobody is" };
+            err(&format!(
+                "mailward: no feed is loaded, so links are shown and {asked} asked about them (not-looked-up)"
+            ));
+        }
+    }
+    let engine = daemon::offline_engine(&config, &metrics, zone, known)?;
     let trial = Trial {
         ip: arguments.ip,
         helo: arguments.helo.clone(),

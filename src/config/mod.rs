@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{AuthservId, SecretText};
 pub use crate::net::address::{DnsServer, HttpServer, Listen, Server, Url};
+pub use crate::net::secret::{Secret, SecretError};
 pub use feed::{Feed, Format};
 pub use problem::{ConfigErrors, Level, Problem};
-pub use scanners::{AuthScanner, Clamd, Mime, Rspamd, Scanners, Terms, Urls, Worth};
-pub use secret::{Secret, SecretError};
+pub use scanners::{AuthScanner, Clamd, Mime, Rspamd, Scanners, Terms, Worth};
 pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
 
 mod check;
@@ -36,7 +36,6 @@ mod problem;
 mod read;
 mod reword;
 mod scanners;
-mod secret;
 mod sections;
 mod source;
 #[cfg(test)]
@@ -68,6 +67,8 @@ pub struct Config {
     pub feed: BTreeMap<String, Feed>,
     /// `[policy]`.
     pub policy: crate::policy::Config,
+    /// `[retro]`.
+    pub retro: crate::retro::Config,
     /// `[lists]`.
     pub lists: crate::lists::Config,
     /// `[quarantine]`.
@@ -98,6 +99,7 @@ impl Default for Config {
             scanner: Scanners::default(),
             feed: BTreeMap::new(),
             policy: Default::default(),
+            retro: Default::default(),
             lists: Default::default(),
             quarantine: Default::default(),
             release: Default::default(),
@@ -195,7 +197,6 @@ impl Config {
             scanner: Scanners {
                 clamd: Some(Clamd::default()),
                 rspamd: Some(Rspamd::default()),
-                urls: Some(Urls::default()),
                 ..Scanners::default()
             },
             feed: BTreeMap::from([("urlhaus".to_owned(), Feed::new(Format::UrlhausCsv, urlhaus))]),
@@ -207,6 +208,18 @@ impl Config {
     #[must_use]
     pub fn db_dir(&self) -> PathBuf {
         self.state_dir.join("db")
+    }
+
+    /// Where the last good copies of the feeds are.
+    #[must_use]
+    pub fn feeds_dir(&self) -> PathBuf {
+        self.state_dir.join("feeds")
+    }
+
+    /// Where the links of accepted mail are.
+    #[must_use]
+    pub fn retro_dir(&self) -> PathBuf {
+        self.state_dir.join("retro")
     }
 
     /// Where the audit journal is.
@@ -228,6 +241,9 @@ impl Config {
             [("password", r.password.as_ref()), ("controller_password", r.controller_password.as_ref())]
         });
         secrets.extend(keys.filter_map(|(key, secret)| Some((format!("scanner.rspamd.{key}"), secret?))));
+        let urls = Some(&self.scanner.urls).filter(|urls| urls.enabled);
+        let key = urls.and_then(|urls| urls.lookups.spamhaus_key.as_ref());
+        secrets.extend(key.map(|key| ("scanner.urls.lookups.spamhaus_key".to_owned(), key)));
         secrets
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::secret::Secret;
 use crate::model::{ByteSize, Scanner, Span};
 use crate::net::address::{HttpServer, Server, Url};
+use crate::net::secret::Secret;
 pub use crate::policy::Worth;
 
 /// What every scanner takes.
@@ -16,8 +16,8 @@ pub struct Terms {
     pub on_failure: Worth,
 }
 
-/// `[scanner]`: a table for each scanner. One that is absent is off; authentication, MIME and
-/// YARA are on.
+/// `[scanner]`: a table for each scanner. One that is absent is off; authentication, MIME,
+/// links and YARA are on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scanners {
@@ -32,8 +32,7 @@ pub struct Scanners {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rspamd: Option<Rspamd>,
     /// Links and threat feeds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub urls: Option<Urls>,
+    pub urls: crate::scan::url::Config,
     /// YARA rules.
     pub yara: crate::scan::yara::Config,
 }
@@ -47,7 +46,10 @@ impl Scanners {
             Scanner::Clamd => self.clamd.as_ref().and_then(Clamd::terms),
             Scanner::Mime => self.mime.terms(),
             Scanner::Rspamd => self.rspamd.as_ref().and_then(Rspamd::terms),
-            Scanner::Urls => self.urls.as_ref().and_then(Urls::terms),
+            Scanner::Urls => self
+                .urls
+                .enabled
+                .then_some(Terms { timeout: self.urls.timeout, on_failure: self.urls.on_failure }),
             Scanner::Yara => self
                 .yara
                 .enabled
@@ -176,9 +178,4 @@ scanner! {
     signatures: u32 = 10,
     /// The most DNS questions that one message may ask.
     questions: u32 = 100,
-}
-
-scanner! {
-    /// `[scanner.urls]`: links and what the feeds say of them.
-    Urls { timeout: Span::seconds(5), on_failure: Ignore }
 }

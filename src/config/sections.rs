@@ -68,7 +68,7 @@ pub struct Dns {
     pub timeout: Span,
     /// How often a question is asked before it has failed.
     pub attempts: u32,
-    /// The most answers that are kept.
+    /// The most answers that are kept; 0: none is.
     pub cache: u64,
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::problem::{ConfigErrors, Level, Problem};
-use crate::model::text;
+use crate::model::{system_says, text};
 
 /// The most that is read. A configuration of some thousand lines has 100 kB.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
@@ -33,7 +33,11 @@ impl Source {
                 std::io::ErrorKind::PermissionDenied => "let the user that runs mailward read it",
                 _ => "look at the file and its directory",
             };
-            ConfigErrors::of_file(path, &format!("the configuration cannot be read: {}", cause(e)), help)
+            ConfigErrors::of_file(
+                path,
+                &format!("the configuration cannot be read: {}", system_says(e)),
+                help,
+            )
         };
         let meta = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
         if meta.is_dir() {
@@ -191,10 +195,4 @@ fn floor(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
-}
-
-/// The system's words without `(os error 2)`.
-pub(super) fn cause(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

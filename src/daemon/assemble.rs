@@ -8,23 +8,25 @@ use sha2::{Digest, Sha256};
 
 use super::DaemonError;
 use super::neighbours::Neighbours;
-use crate::config::Config;
+use crate::config::{Config, SecretError};
 use crate::dns::Zone;
-use crate::model::{OwnId, Scanner};
+use crate::feed::{Source, offline};
+use crate::model::{Category, OwnId, Scanner};
 use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::pipeline::release;
 use crate::policy::{Policy, Worth};
-use crate::scan::absent::Absent;
+use crate::retro;
 use crate::scan::auth::{self, Auth};
 use crate::scan::mime::Mime;
 use crate::scan::run::Asked;
+use crate::scan::url::{self, Known, Urls};
 use crate::scan::yara::Yara;
 use crate::telemetry::{Clock, Metrics};
 
 /// An engine without the daemon around it: nothing is stored. Blocks while rules are compiled.
 ///
-/// With a `zone` the DNS is not asked; the file answers.
+/// With a `zone` the DNS is not asked; the file answers. Links are looked up in `known`.
 ///
 /// # Errors
 /// If the rules cannot be used or the policy contradicts itself.
@@ -32,14 +34,24 @@ pub fn offline_engine(
     config: &Config,
     metrics: &Arc<Metrics>,
     zone: Option<Zone>,
+    known: Known,
 ) -> Result<Engine, DaemonError> {
     let yara = start_yara(config, metrics)?;
     let clock = Clock::system();
     let mut neighbours = Neighbours::default().renewed(config, &clock, metrics)?;
     if let Some(zone) = zone {
-        neighbours = neighbours.answered_by(zone, metrics);
+        neighbours = neighbours.answered_by(zone, &clock, metrics)?;
     }
-    engine(config, yara.as_ref(), &neighbours, &clock, metrics)
+    engine(config, yara.as_ref(), &neighbours, known, &clock, metrics)
+}
+
+/// The last good copies of the configured feeds, and a sentence for each feed that has none to be read. Blocks.
+#[must_use]
+pub fn offline_feeds(config: &Config) -> (Known, Vec<String>) {
+    let on = config.feed.iter().filter(|(_, feed)| feed.enabled);
+    let sources = on.map(|(name, feed)| Source::new(name, feed.format, feed.url.as_str()));
+    let (index, notes) = offline(&config.feeds_dir(), sources);
+    (Known::Still(index), notes)
 }
 
 /// The YARA scanner, unless it is off.
@@ -53,6 +65,7 @@ pub(super) fn engine(
     config: &Config,
     yara: Option<&Arc<Yara>>,
     neighbours: &Neighbours,
+    known: Known,
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Result<Engine, DaemonError> {
@@ -82,7 +95,10 @@ pub(super) fn engine(
         ask(Arc::new(auth), terms.timeout.duration(), terms.on_failure);
     }
     if let Some(terms) = config.scanner.terms(Scanner::Urls) {
-        ask(Arc::new(Absent(Scanner::Urls)), terms.timeout.duration(), terms.on_failure);
+        let settings = url::Settings::new(&config.scanner.urls, categories(config));
+        let urls =
+            Urls::new(settings, known, clock.clone(), Arc::clone(metrics)).asking(neighbours.asks.clone());
+        ask(Arc::new(urls), terms.timeout.duration(), terms.on_failure);
     }
     let settings = Settings {
         limits: config.limits.mime,
@@ -104,6 +120,26 @@ pub(super) fn releases(config: &Config, neighbours: &Neighbours) -> release::Set
         own_id: OwnId { set: config.auth.authserv_id.clone(), verifies: verifies(config) },
         received_spf: writes_received_spf(config),
         teacher: neighbours.rspamd.clone().map(|rspamd| rspamd as Arc<dyn release::Teacher>),
+    }
+}
+
+/// The feeds that this configuration has on, with their keys.
+pub(super) fn feeds(config: &Config) -> Result<BTreeMap<String, crate::feed::Settings>, SecretError> {
+    let on = config.feed.iter().filter(|(_, feed)| feed.enabled);
+    on.map(|(name, feed)| Ok((name.clone(), feed.settings()?))).collect()
+}
+
+/// What each feed is of.
+fn categories(config: &Config) -> BTreeMap<String, Category> {
+    config.feed.iter().map(|(name, feed)| (name.clone(), feed.category())).collect()
+}
+
+/// What is done about accepted mail; without the scanner of links there is nothing to keep.
+pub(super) fn retro(config: &Config) -> retro::Settings {
+    let enabled = config.retro.enabled && config.scanner.urls.enabled;
+    retro::Settings {
+        config: retro::Config { enabled, ..config.retro.clone() },
+        categories: categories(config),
     }
 }
 

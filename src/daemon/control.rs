@@ -13,11 +13,13 @@ use super::recent::Recent;
 use super::{assemble, notify};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
+use crate::feed::Feeds;
 use crate::intake::milter::Snapshot;
 use crate::model::{MailId, Timestamp};
 use crate::pipeline::budget::Share;
 use crate::pipeline::release::{ReleaseError, Rescanned};
 use crate::pipeline::{Budget, Engine, Process, Shared, Trial};
+use crate::scan::url::Known;
 use crate::scan::yara::Yara;
 use crate::scan::{BoxFuture, Health};
 
@@ -31,6 +33,7 @@ pub(super) struct Daemon {
     shared: Arc<Shared>,
     budget: Arc<Budget>,
     yara: Option<Arc<Yara>>,
+    feeds: Arc<Feeds>,
     snapshots: Arc<ArcSwap<Snapshot>>,
     /// What holds now; locked for a moment only, because health asks for it.
     now: Mutex<Now>,
@@ -59,13 +62,13 @@ struct Now {
 impl Daemon {
     /// `path` is where a reload reads the configuration, `file` where this one was read.
     pub(super) fn new(
-        path: Option<PathBuf>,
-        file: Option<PathBuf>,
+        (path, file): (Option<PathBuf>, Option<PathBuf>),
         config: Config,
         shared: Arc<Shared>,
         yara: Option<Arc<Yara>>,
         neighbours: Neighbours,
         engine: Engine,
+        feeds: Arc<Feeds>,
     ) -> Self {
         let process = Arc::new(Process::new(engine, Arc::clone(&shared)));
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(&config, &process)));
@@ -85,6 +88,7 @@ impl Daemon {
             shared,
             budget,
             yara,
+            feeds,
             snapshots,
             now,
             reloading: Mutex::new(()),
@@ -140,9 +144,11 @@ impl Daemon {
             .map_err(|error| error.to_string())?;
         let engine = {
             let Shared { clock, metrics, .. } = &*self.shared;
-            assemble::engine(&config, self.yara.as_ref(), &neighbours, clock, metrics)
+            let known = Known::Feeds(Arc::clone(&self.feeds));
+            assemble::engine(&config, self.yara.as_ref(), &neighbours, known, clock, metrics)
                 .map_err(|error| error.to_string())?
         };
+        let feeds = assemble::feeds(&config).map_err(|error| error.to_string())?;
         // Path and group stay as they are until a restart.
         let kept = &at_start.quarantine;
         let quarantine = |new: &Config| crate::quarantine::Config {
@@ -163,6 +169,8 @@ impl Daemon {
             None => "no YARA rules".to_owned(),
         };
         self.shared.releases.reconfigure(assemble::releases(&config, &neighbours));
+        self.shared.retro.configure(assemble::retro(&config));
+        self.feeds.configure(&feeds);
         let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();
@@ -198,6 +206,12 @@ impl Control for Daemon {
         if let Some(what) = self.shared.lists.trouble() {
             degraded.push(format!("lists: {what}"));
         }
+        if let Some(what) = self.shared.retro.trouble() {
+            degraded.push(format!("retro: links of accepted mail cannot be kept: {what}"));
+        }
+        degraded.extend(
+            self.feeds.standing().iter().filter_map(|feed| Some(format!("feeds: {}", feed.trouble()?))),
+        );
         if let Some(refused) = &now.refused {
             let first = refused.lines().next().unwrap_or_default();
             degraded
@@ -229,6 +243,7 @@ impl Control for Daemon {
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         metrics.messages_in_work.set(gauge(self.budget.messages()));
         metrics.message_bytes_held.set(gauge(self.budget.bytes()));
+        self.feeds.count();
         // What a reload took away is neither up nor down.
         metrics.scanner_up.reset();
         for asked in self.lock().process.engine().scanners() {

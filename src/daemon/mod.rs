@@ -19,7 +19,7 @@ mod run;
 mod state;
 mod upkeep;
 
-pub use assemble::offline_engine;
+pub use assemble::{offline_engine, offline_feeds};
 pub use keys::KeyError;
 pub use run::serve;
 
@@ -54,6 +54,9 @@ pub enum DaemonError {
     /// The lists.
     #[error(transparent)]
     Lists(#[from] crate::lists::ListsError),
+    /// The folder of the feeds' copies.
+    #[error(transparent)]
+    Feeds(#[from] crate::feed::CopyError),
     /// The quarantine.
     #[error(transparent)]
     Quarantine(#[from] crate::quarantine::QuarantineError),
@@ -63,6 +66,9 @@ pub enum DaemonError {
     /// rspamd's addresses.
     #[error(transparent)]
     Rspamd(#[from] crate::scan::rspamd::RspamdError),
+    /// Nobody can be asked about links.
+    #[error(transparent)]
+    Asks(#[from] crate::scan::url::asks::SetupError),
     /// A password that stands elsewhere.
     #[error(transparent)]
     Secret(#[from] crate::config::SecretError),

@@ -9,6 +9,7 @@ use crate::dns::{self, Resolver};
 use crate::model::{Scanner, SecretText};
 use crate::scan::clamd::Clamd;
 use crate::scan::rspamd::{self, Rspamd};
+use crate::scan::url::asks::{self, Asks};
 use crate::telemetry::{Clock, Metrics};
 
 /// The clients that the configuration asks for.
@@ -20,6 +21,8 @@ pub(super) struct Neighbours {
     pub(super) rspamd: Option<Arc<Rspamd>>,
     /// Whom the DNS is asked of, with what it remembers; `None` until the first configuration.
     pub(super) dns: Option<Dns>,
+    /// What asks about links on the net, if anything does.
+    pub(super) asks: Option<Arc<Asks>>,
 }
 
 /// A resolver, and how it was set up.
@@ -65,7 +68,24 @@ impl Neighbours {
                 Dns { settings, resolver }
             }
         };
-        Ok(Self { clamd, rspamd, dns: Some(dns) })
+        let asks = match asks_settings(config)? {
+            None => None,
+            Some(settings) => {
+                let same = self.asks.as_ref().filter(|asks| *asks.settings() == settings);
+                match same.filter(|_| {
+                    self.dns.as_ref().is_some_and(|old| Arc::ptr_eq(&old.resolver, &dns.resolver))
+                }) {
+                    Some(same) => Some(Arc::clone(same)),
+                    None => Some(Arc::new(Asks::new(
+                        settings,
+                        Arc::clone(&dns.resolver),
+                        Arc::clone(metrics),
+                        clock.clone(),
+                    )?)),
+                }
+            }
+        };
+        Ok(Self { clamd, rspamd, dns: Some(dns), asks })
     }
 
     /// Begins to find out in the background whether the DNS answers, where it will be asked.
@@ -76,11 +96,28 @@ impl Neighbours {
     }
 
     /// The same, but every question about mail is answered from a file.
-    pub(super) fn answered_by(mut self, zone: dns::Zone, metrics: &Arc<Metrics>) -> Self {
+    /// Block lists are asked there, too; short links, which would need the web, are not followed.
+    pub(super) fn answered_by(
+        mut self,
+        zone: dns::Zone,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, DaemonError> {
         let resolver = Arc::new(Resolver::of_zone(zone, Arc::clone(metrics)));
+        if let Some(asks) = &self.asks {
+            let settings = asks::Settings { unshorten: false, ..asks.settings().clone() };
+            let asks = Asks::new(settings, Arc::clone(&resolver), Arc::clone(metrics), clock.clone())?;
+            self.asks = Some(Arc::new(asks));
+        }
         self.dns = self.dns.map(|dns| Dns { resolver, ..dns });
-        self
+        Ok(self)
     }
+}
+
+fn asks_settings(config: &Config) -> Result<Option<asks::Settings>, DaemonError> {
+    let section = &config.scanner.urls;
+    let on = section.enabled && section.lookups.is_on();
+    Ok(if on { Some(section.lookups.settings()?) } else { None })
 }
 
 fn rspamd_settings(config: &Config) -> Result<Option<rspamd::Settings>, DaemonError> {
@@ -130,6 +167,33 @@ mod tests {
         let fourth = next(&config("connections = 3\n"), &third);
         assert!(!is_same(&third, &fourth), "another password in the same file");
         assert!(next(&config("enabled = false\n"), &fourth).rspamd.is_none());
+    }
+
+    #[test]
+    fn nobody_is_asked_about_links_unless_it_is_turned_on_and_a_reload_keeps_who_asks() {
+        let config = |text: &str| {
+            let text = format!("[dns]\nservers = [\"127.0.0.1:9\"]\n{text}");
+            Config::parse(std::path::Path::new("test.toml"), text.as_bytes()).unwrap().config
+        };
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let metrics = Arc::new(Metrics::new());
+        let next =
+            |config: &Config, old: &Neighbours| old.renewed(config, &Clock::system(), &metrics).unwrap();
+        let off = next(&config(""), &Neighbours::default());
+        assert!(off.asks.is_none());
+        let lists = "[scanner.urls.lookups]\nblocklists = [\"dbl\"]\n";
+        let first = next(&config(lists), &off);
+        let asks = first.asks.clone().unwrap();
+        assert_eq!((asks.follows(), asks.has_lists()), (false, true));
+        let same = next(&config(&format!("{lists}[scanner.urls]\nmax_urls = 7\n")), &first).asks.unwrap();
+        assert!(Arc::ptr_eq(&asks, &same));
+        let more = next(&config(&format!("{lists}unshorten = true\n")), &first);
+        assert!(more.asks.as_ref().unwrap().follows());
+        // Answers from a file are all there is then.
+        let zone = more.answered_by(dns::Zone::parse("").unwrap(), &Clock::system(), &metrics).unwrap();
+        assert_eq!((zone.asks.as_ref().unwrap().follows(), zone.asks.unwrap().has_lists()), (false, true));
+        let without = format!("{lists}[scanner.urls]\nenabled = false\n");
+        assert!(next(&config(&without), &first).asks.is_none());
     }
 
     #[test]

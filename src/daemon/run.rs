@@ -13,12 +13,15 @@ use super::{DaemonError, assemble, keys, notify, state, upkeep};
 use crate::admin::{self, Bound, Control, Door, Refusals, Tokens, Trials};
 use crate::audit::{Audit, Pseudonyms};
 use crate::config::{Config, Loaded};
+use crate::feed::Feeds;
 use crate::intake::milter::{self, Listener, Service};
 use crate::lists::Lists;
 use crate::model::Scanner;
 use crate::pipeline::release::{Parts, TokenKey};
 use crate::pipeline::{self, Budget, Releases, Repeats, Shared, Trouble};
 use crate::quarantine::Quarantine;
+use crate::retro::Retro;
+use crate::scan::url::Known;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
 use crate::telemetry::{Clock, Metrics, log};
@@ -52,16 +55,21 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let watcher = yara.as_ref().map(|yara| yara.watch());
     let neighbours = Neighbours::default().renewed(&config, &shared.clock, &metrics)?;
     shared.releases.reconfigure(assemble::releases(&config, &neighbours));
-    let engine = assemble::engine(&config, yara.as_ref(), &neighbours, &shared.clock, &metrics)?;
+    let feeds = Feeds::open(&config.feeds_dir(), shared.clock.clone(), Arc::clone(&metrics))?;
+    let known = Known::Feeds(Arc::clone(&feeds));
+    let engine = assemble::engine(&config, yara.as_ref(), &neighbours, known, &shared.clock, &metrics)?;
+    shared.retro.configure(assemble::retro(&config));
+    shared.retro.attend(Arc::clone(&feeds), Arc::clone(&shared.audit));
+    feeds.configure(&assemble::feeds(&config)?);
     neighbours.watch_dns(&config);
     let daemon = Arc::new(Daemon::new(
-        path.map(Path::to_owned),
-        file,
+        (path.map(Path::to_owned), file),
         config.clone(),
         Arc::clone(&shared),
         yara,
         neighbours,
         engine,
+        Arc::clone(&feeds),
     ));
 
     if config.auth.authserv_id.is_none() && config.scanner.terms(Scanner::Auth).is_some() {
@@ -72,7 +80,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
         );
     }
     let control: Arc<dyn Control> = Arc::clone(&daemon) as Arc<dyn Control>;
-    let doors = open_doors(&config, &shared, &store, daemon.budget(), control)?;
+    let doors = open_doors(&config, &shared, &store, daemon.budget(), (control, feeds))?;
     let mut listeners = Vec::new();
     for endpoint in &config.milter.listen {
         let listener = Listener::bind(endpoint, &config.milter).await?;
@@ -143,6 +151,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
     for note in notes {
         tracing::error!(note, "lists");
     }
+    let retro = Retro::open(&store, &config.retro_dir(), clock.clone(), Arc::clone(metrics))?;
     let repeats = Repeats::open(&store, quarantine_key)?;
     let refusals = pipeline::Refusals::start(Arc::clone(&audit), metrics);
     let parts = Parts {
@@ -159,6 +168,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
         quarantine,
         lists,
         refusals,
+        retro,
         releases,
         repeats,
         clock,
@@ -174,6 +184,7 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
 /// Closes what [`open_state`] opened, so that nothing has to be repaired at the next start.
 async fn close_state(shared: &Arc<Shared>, store: Store) {
     shared.refusals.close().await;
+    shared.retro.settle().await;
     let (audit, lists) = (Arc::clone(&shared.audit), Arc::clone(&shared.lists));
     let closed = tokio::task::spawn_blocking(move || {
         if let Err(error) = lists.write_hits() {
@@ -198,7 +209,7 @@ fn open_doors(
     shared: &Arc<Shared>,
     store: &Store,
     budget: Arc<Budget>,
-    control: Arc<dyn Control>,
+    (control, feeds): (Arc<dyn Control>, Arc<Feeds>),
 ) -> Result<Vec<JoinHandle<Option<()>>>, DaemonError> {
     let (tokens, notes) = Tokens::open(store, shared.clock.clone())?;
     for note in notes {
@@ -212,6 +223,8 @@ fn open_doors(
         audit: Arc::clone(&shared.audit),
         quarantine: Arc::clone(&shared.quarantine),
         lists: Arc::clone(&shared.lists),
+        retro: Arc::clone(&shared.retro),
+        feeds,
         releases: Arc::clone(&shared.releases),
         metrics: Arc::clone(&shared.metrics),
     };

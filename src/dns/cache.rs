@@ -25,8 +25,8 @@ pub(super) type Key = (String, Kind);
 /// Answers by what was asked.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// Half of the answers, half of the bytes.
-    half: (usize, usize),
+    /// Half of the answers, half of the bytes; `None` where no answer is kept.
+    half: Option<(usize, usize)>,
     kept: Mutex<Kept>,
 }
 
@@ -45,21 +45,24 @@ struct Place {
 }
 
 impl Cache {
-    /// Room for `answers`, and a KiB for each on average.
+    /// Room for `answers`, and a KiB for each on average; for none with 0, and for two at least otherwise, one in
+    /// each half.
     pub(super) fn new(answers: u64) -> Self {
-        let answers = usize::try_from(answers).unwrap_or(usize::MAX).max(2);
-        Self { half: (answers / 2, (answers / 2).saturating_mul(AVERAGE)), kept: Mutex::default() }
+        let half = usize::try_from(answers).unwrap_or(usize::MAX).max(2) / 2;
+        let half = (answers > 0).then(|| (half, half.saturating_mul(AVERAGE)));
+        Self { half, kept: Mutex::default() }
     }
 
     /// What was answered, while it holds.
     pub(super) fn get(&self, key: &Key, now: Instant) -> Option<Found> {
+        let half = self.half?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = kept.young.get(key) {
             return (now < place.until).then(|| place.found.clone());
         }
         let place = kept.old.remove(key).filter(|place| now < place.until)?;
         let found = place.found.clone();
-        let gone = kept.keep(key.clone(), place, self.half);
+        let gone = kept.keep(key.clone(), place, half);
         drop(kept);
         drop(gone);
         Some(found)
@@ -67,13 +70,14 @@ impl Cache {
 
     /// Keeps an answer for as long as it holds, if it holds at all and is not too large.
     pub(super) fn put(&self, key: Key, answer: &Answer, now: Instant) {
+        let Some(half) = self.half else { return };
         let bytes = key.0.len() + PLACE + answer.found.as_ref().map_or(0, |records| size(records));
         if answer.keep.is_zero() || bytes > LARGEST {
             return;
         }
         let place = Place { found: answer.found.clone(), until: now + answer.keep, bytes };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = kept.keep(key, place, self.half);
+        let gone = kept.keep(key, place, half);
         drop(kept);
         // Thousands of answers are taken apart without the lock.
         drop(gone);
@@ -134,6 +138,16 @@ mod tests {
         assert_eq!(cache.get(&key(2), now), None, "a TTL of 0 is not kept");
         assert_eq!(cache.get(&key(3), now), Some(Err(DnsError::NoName)));
         assert_eq!(cache.get(&(key(1).0, Kind::A), now), None);
+    }
+
+    #[test]
+    fn a_cache_for_no_answer_keeps_none() {
+        let now = Instant::now();
+        for (room, is_kept) in [(0, false), (1, true), (2, true)] {
+            let cache = Cache::new(room);
+            cache.put(key(1), &answer(5, 60), now);
+            assert_eq!(cache.get(&key(1), now).is_some(), is_kept, "{room}");
+        }
     }
 
     #[test]

@@ -201,10 +201,17 @@ impl Share {
 
 /// The name under which the names of `ip` are found.
 fn reverse(ip: IpAddr) -> String {
+    let zone = if ip.to_canonical().is_ipv4() { "in-addr.arpa." } else { "ip6.arpa." };
+    backwards(ip) + zone
+}
+
+/// `ip` as names below a zone have it, backwards and with a final dot: `1.2.0.192.`, or 32 digits (RFC 5782 §2.1, §2.4).
+#[must_use]
+pub fn backwards(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             let [a, b, c, d] = ip.octets();
-            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
+            format!("{d}.{c}.{b}.{a}.")
         }
         IpAddr::V6(ip) => {
             let mut name = String::with_capacity(73);
@@ -214,7 +221,7 @@ fn reverse(ip: IpAddr) -> String {
                     name.push('.');
                 }
             }
-            name + "ip6.arpa."
+            name
         }
     }
 }

@@ -32,7 +32,7 @@ pub mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use inquiry::{Inquiry, Spent};
+pub use inquiry::{Inquiry, Spent, backwards};
 pub use name::question;
 pub use resolver::{Resolver, Settings};
 pub use zone::{Zone, ZoneError};

@@ -21,7 +21,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often a question is asked before it has failed, at least once.
     pub attempts: u32,
-    /// The most answers that are kept.
+    /// The most answers that are kept; 0: none is.
     pub cache: u64,
 }
 

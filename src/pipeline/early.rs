@@ -230,6 +230,7 @@ impl Process {
             session: session.clone(),
             message: MessageFacts::default(),
             attachments: Vec::new(),
+            urls: Vec::new(),
             not_inspected: Vec::new(),
             coverage: Coverage::default(),
             elapsed_ms: Default::default(),

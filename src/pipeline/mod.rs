@@ -10,6 +10,7 @@
 use crate::model::{Envelope, MailId, Plan, Recipient, Session, SmtpReply};
 use crate::scan::BoxFuture;
 
+mod afterwards;
 pub mod budget;
 mod early;
 pub mod engine;

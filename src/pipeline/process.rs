@@ -5,13 +5,16 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::afterwards::Chosen;
 use super::budget::Short;
 use super::engine::{Engine, Judged, Looked, Subject};
 use super::release::{Recognised, Releases};
 use super::repeat::Repeats;
 use super::transaction::Fault;
 use super::trouble::Trouble;
-use super::{Decision, Judge, Received, Refusal, Refusals, hints, listed, naming, record, telling};
+use super::{
+    Decision, Judge, Received, Refusal, Refusals, afterwards, hints, listed, naming, record, telling,
+};
 use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
 use crate::lists::Lists;
 use crate::model::{
@@ -20,6 +23,7 @@ use crate::model::{
 };
 use crate::policy::name;
 use crate::quarantine::{NewEntry, Quarantine, Stored};
+use crate::retro::Retro;
 use crate::scan::BoxFuture;
 use crate::telemetry::{Clock, Metrics};
 
@@ -34,6 +38,8 @@ pub struct Shared {
     pub lists: Arc<Lists>,
     /// Writes the records of those who were refused at MAIL or RCPT.
     pub refusals: Refusals,
+    /// Accepted mail, looked up again when feeds know more.
+    pub retro: Arc<Retro>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
     /// Messages that failed before.
@@ -173,12 +179,15 @@ impl Process {
             }
         }
         let told = !matches!(judged.plan.answer, Answer::Accept) || held.is_some();
-        let record = record::of(id, time, looked, &judged, held.as_ref(), &self.engine);
+        let mut record = record::of(id, time, looked, &judged, held.as_ref(), &self.engine);
+        let watched = afterwards::choose(&self.shared.retro, time, looked, &judged.plan);
+        record.left_out.extend(watched.as_ref().and_then(Chosen::left_out));
         // An id that somebody is told must be found again, whatever happens to the machine.
         let sync = if told { Sync::Now } else { Sync::Soon };
         match self.shared.audit.append(Entry::Judged(Box::new(record)), sync).await {
             Ok(()) => {
                 self.shared.audit_trouble.clear();
+                watched.into_iter().for_each(|watched| watched.keep(&self.shared.retro));
                 if let Some(stored) = &held {
                     self.note_stored(id, stored, time).await;
                 }

@@ -10,6 +10,11 @@ use crate::model::{MailId, Scanner, Timestamp, text};
 use crate::quarantine::Stored;
 use crate::scan::ScanInput;
 
+/// The most links in a record: a newsletter has hundreds, and what no feed knows is seldom asked for.
+const MAX_URLS: usize = 30;
+/// The most bytes of the text shown for one of them: enough to find it by.
+const MAX_SHOWN: usize = 100;
+
 /// The record of one message.
 #[must_use]
 pub fn of(
@@ -21,6 +26,11 @@ pub fn of(
     engine: &Engine,
 ) -> Record {
     let input = &looked.input;
+    let (mut urls, more_urls) =
+        looked.seen.urls.as_deref().map(|seen| seen.shown(MAX_URLS)).unwrap_or_default();
+    for url in &mut urls {
+        url.shown.truncate(url.shown.floor_char_boundary(MAX_SHOWN));
+    }
     Record {
         id,
         time,
@@ -36,6 +46,7 @@ pub fn of(
             sha256: None,
         },
         attachments: input.attachments.clone(),
+        urls,
         not_inspected: input.parts.not_inspected.clone(),
         coverage: looked.seen.coverage.clone(),
         elapsed_ms: looked.seen.took.iter().map(|(scanner, took)| (*scanner, millis(*took))).collect(),
@@ -51,7 +62,7 @@ pub fn of(
         rules: engine.versions(Scanner::Yara),
         versions: versions(engine),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        left_out: Vec::new(),
+        left_out: if more_urls > 0 { vec![format!("{more_urls} links")] } else { Vec::new() },
     }
 }
 

@@ -27,10 +27,10 @@ pub fn object(record: &Record) -> Value {
         "coverage": coverage,
         "findings": record.findings,
         "auth": auth(record.authentication.as_ref()),
-        // This version has no scanner for links: nothing is claimed.
-        "urls": [],
+        "urls": record.urls,
         "attachments": record.attachments,
         "not_inspected": record.not_inspected,
+        "left_out": record.left_out,
         "explanation": verdict.map(|v| &v.explanation),
         "stage": record.stage,
         "lists": record.lists,
@@ -83,6 +83,8 @@ fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> Stri
         client: record.session.client.addr.ip(),
         authentication: record.authentication.as_ref(),
         findings: &record.findings,
+        urls: &record.urls,
+        left_out: &record.left_out,
         removed: &record.plan.removed,
     })
 }

@@ -61,7 +61,12 @@ impl Trial {
         };
         let looked = engine.look(subject).await;
         let judged = engine.judge(&looked, 0);
-        record::of(id, time, &looked, &judged, None, engine)
+        let mut record = record::of(id, time, &looked, &judged, None, engine);
+        // Not for the journal: all of them.
+        if let Some(seen) = looked.seen.urls.as_deref() {
+            (record.urls, record.left_out) = (seen.shown(usize::MAX).0, Vec::new());
+        }
+        record
     }
 
     /// The JSON object of a record that [`Self::judge`] made.

@@ -189,12 +189,12 @@ pub enum PolicyError {
          \"lists.example.org\" – clients go into dmarc.forwarders"
     )]
     DmarcList(String),
-    /// A top-level domain; as it was given, cut.
+    /// A public suffix; as it was given, cut.
     #[error(
-        "dmarc.lists: {0:?} is a whole top-level domain, in which anybody can have a name; write the domain with \
-         which a mailing list signs or sends"
+        "dmarc.lists: {0:?} is a public suffix, below which anybody can have a name; write the domain with which \
+         a mailing list signs or sends"
     )]
-    DmarcListTop(String),
+    DmarcListPublic(String),
     /// No attempt has the number 0.
     #[error("repeat_limit = 0 is no attempt; 1 holds mail at its first failure, 3 is usual")]
     RepeatLimit,
@@ -224,7 +224,7 @@ impl PolicyError {
             Self::SuspiciousDiscarded => "disposition.suspicious".to_owned(),
             Self::DmarcOrder { .. } => "dmarc.reject".to_owned(),
             Self::DmarcUnreadable => "dmarc.unreadable".to_owned(),
-            Self::DmarcList(_) | Self::DmarcListTop(_) => "dmarc.lists".to_owned(),
+            Self::DmarcList(_) | Self::DmarcListPublic(_) => "dmarc.lists".to_owned(),
             Self::RepeatLimit => "repeat_limit".to_owned(),
             Self::Text { key, .. } => (*key).to_owned(),
         }

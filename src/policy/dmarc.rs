@@ -114,7 +114,7 @@ impl Dmarc {
             match mail_domain(given) {
                 Ok(_) => {}
                 Err(NoMailDomain::Name) => errors.push(PolicyError::DmarcList(shown())),
-                Err(NoMailDomain::Top) => errors.push(PolicyError::DmarcListTop(shown())),
+                Err(NoMailDomain::Public) => errors.push(PolicyError::DmarcListPublic(shown())),
             }
         }
     }
@@ -155,8 +155,8 @@ impl Dmarc {
 pub enum NoMailDomain {
     /// It is no domain name.
     Name,
-    /// It is a whole top-level domain.
-    Top,
+    /// Anybody can have a name below it: `com`, `co.uk`, `github.io`.
+    Public,
 }
 
 /// A domain that signs, seals or sends mail, as it is compared: A-labels in lower case, no final dot.
@@ -168,8 +168,8 @@ pub fn mail_domain(given: &str) -> Result<String, NoMailDomain> {
         idna::domain_to_ascii(given.strip_suffix('.').unwrap_or(given)).map_err(|_| NoMailDomain::Name)?;
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     match plain && crate::dns::question(&name).is_ok() {
-        true if name.contains('.') => Ok(name),
-        true => Err(NoMailDomain::Top),
+        true if crate::link::is_public_suffix(&name) => Err(NoMailDomain::Public),
+        true => Ok(name),
         false => Err(NoMailDomain::Name),
     }
 }

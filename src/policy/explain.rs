@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::evidence::{Evidence, Points};
 use super::explain_authentication;
 use crate::model::{
-    Authentication, Coverage, Disposition, Finding, MailId, Recipient, RemovedFields, Verdict, text,
+    Authentication, Coverage, Disposition, Finding, MailId, Recipient, RemovedFields, SeenUrl, Verdict, text,
 };
 
 /// Longest sentence from a scanner that is shown.
@@ -31,6 +31,10 @@ pub struct Story<'a> {
     pub authentication: Option<&'a Authentication>,
     /// What was found.
     pub findings: &'a [Finding],
+    /// Where it leads.
+    pub urls: &'a [SeenUrl],
+    /// What was left out of a record of it.
+    pub left_out: &'a [String],
     /// Header fields that came with it and were removed.
     pub removed: &'a [RemovedFields],
 }
@@ -47,6 +51,10 @@ pub fn render(story: &Story<'_>) -> String {
     }
     removed(&mut out, story.removed);
     findings(&mut out, story.findings);
+    super::explain_urls::lines(&mut out, story.urls);
+    if !story.left_out.is_empty() {
+        line(&mut out, format_args!("left out  {}", text::line(&story.left_out.join(", "), 300)));
+    }
     // Recipients who share a verdict share its section.
     let mut told: Vec<&Verdict> = Vec::new();
     for verdict in story.verdicts {
@@ -124,7 +132,7 @@ fn section(out: &mut String, story: &Story<'_>, verdict: &Verdict) {
     }
 }
 
-fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a String does not fail.
     if writeln!(out, "{arguments}").is_err() {
         out.push('\n');

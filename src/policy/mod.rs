@@ -49,6 +49,7 @@ mod dmarc;
 mod evidence;
 mod explain;
 mod explain_authentication;
+mod explain_urls;
 mod facts;
 mod fields;
 mod listed;

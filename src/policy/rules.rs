@@ -291,6 +291,9 @@ fn how(outcome: &Outcome) -> String {
     if let Outcome::Failed(failure) = outcome {
         return format!("{outcome_word}, {}", text::line(&failure.detail, 120));
     }
+    if let Outcome::Partial { missing, .. } = outcome {
+        return format!("{outcome_word}, {}", text::line(missing, 120));
+    }
     outcome_word
 }
 

@@ -7,12 +7,12 @@
 //! **Failures.** A scanner that fails, panics or runs out of time is an [`Outcome`] of its own, never
 //! an absence; what that is worth is the admin's `on_failure`, applied by `policy`.
 
-pub mod absent;
 pub mod auth;
 pub mod clamd;
 pub mod mime;
 pub mod rspamd;
 pub mod run;
+pub mod url;
 pub mod yara;
 
 use std::future::Future;
@@ -58,13 +58,15 @@ pub struct Report {
     pub advice: Option<Advice>,
     /// What was verified of who sent it.
     pub authentication: Option<Arc<Authentication>>,
+    /// Its links, and what feeds know of them.
+    pub urls: Option<Arc<url::Seen>>,
 }
 
 impl Report {
     /// An ending, and nothing besides.
     #[must_use]
     pub const fn new(outcome: Outcome) -> Self {
-        Self { outcome, findings: Vec::new(), advice: None, authentication: None }
+        Self { outcome, findings: Vec::new(), advice: None, authentication: None, urls: None }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Seen {
     pub advice: Option<Advice>,
     /// What was verified of who sent it; `None`: nobody looked.
     pub authentication: Option<Arc<Authentication>>,
+    /// Its links; `None`: nobody looked.
+    pub urls: Option<Arc<super::url::Seen>>,
 }
 
 /// Asks every scanner and waits until each has ended or its time is over. The result does not depend
@@ -60,6 +62,7 @@ pub async fn run(asked: &[Asked], input: &Arc<ScanInput>, deadline: Instant, met
         seen.findings.extend(report.findings);
         seen.advice = seen.advice.or(report.advice);
         seen.authentication = seen.authentication.or(report.authentication);
+        seen.urls = seen.urls.or(report.urls);
     }
     seen.findings
         .sort_by(|a, b| (a.scanner, &a.symbol, &a.location).cmp(&(b.scanner, &b.symbol, &b.location)));

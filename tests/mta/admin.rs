@@ -12,10 +12,20 @@ use anyhow::Context as _;
 /// # Errors
 /// If nobody listens or what comes back is not HTTP.
 pub(crate) fn get(socket: &Path, path: &str) -> anyhow::Result<(u16, String)> {
+    ask(socket, "GET", path)
+}
+
+/// The same with another method and no body.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn ask(socket: &Path, method: &str, path: &str) -> anyhow::Result<(u16, String)> {
     let mut stream =
         UnixStream::connect(socket).with_context(|| format!("nobody listens on {}", socket.display()))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    let length = if method == "GET" { "" } else { "Content-Length: 0\r\n" };
+    write!(stream, "{head}{length}\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);

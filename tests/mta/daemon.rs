@@ -20,6 +20,7 @@ use super::{PATIENCE, admin, wait_until};
 #[derive(Debug)]
 pub(crate) struct Site {
     dir: Dir,
+    env: Vec<(&'static str, PathBuf)>,
 }
 
 impl Site {
@@ -31,7 +32,12 @@ impl Site {
         let dir = Dir::new("site")?;
         dir.make("state", 0o700)?;
         dir.make_for_socket("spool")?;
-        Ok(Self { dir })
+        Ok(Self { dir, env: Vec::new() })
+    }
+
+    /// The daemon will have this variable in its environment.
+    pub(crate) fn set_env(&mut self, name: &'static str, value: PathBuf) {
+        self.env.push((name, value));
     }
 
     /// The directory itself, for more files.
@@ -84,6 +90,10 @@ impl Site {
         // No test asks the DNS of the machine that it runs on.
         if !more.contains("[scanner.auth]") && !more.contains("[dns]") {
             text.push_str("\n[scanner.auth]\nenabled = false\n");
+        }
+        // Links are looked at where the test is about them.
+        if !more.contains("[scanner.urls") && !more.contains("[feed.") {
+            text.push_str("\n[scanner.urls]\nenabled = false\n");
         }
         text
     }
@@ -270,6 +280,7 @@ fn launch(site: &Site) -> anyhow::Result<Child> {
     command.args(["serve", "--config"]).arg(site.config());
     // Nothing of the caller's own set-up.
     command.env_remove("MAILWARD_CONFIG").env_remove("NOTIFY_SOCKET");
+    command.envs(site.env.iter().map(|(name, value)| (name, value)));
     let child = command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

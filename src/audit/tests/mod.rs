@@ -145,6 +145,7 @@ fn record(id: MailId) -> Record {
             sha256: "11".repeat(32),
             path: vec!["offer.pdf".into()],
         }],
+        urls: vec![],
         not_inspected: vec![],
         coverage: Coverage(BTreeMap::from([
             (Scanner::Clamd, Outcome::TimedOut(Duration::from_secs(8))),

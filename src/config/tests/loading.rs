@@ -89,7 +89,6 @@ fn values_reach_their_fields() {
     let clamd = Terms { timeout: Span::seconds(20), on_failure: Worth::Reject };
     assert_eq!(config.scanner.terms(Scanner::Clamd), Some(clamd));
     assert_eq!(config.scanner.terms(Scanner::Rspamd), None, "enabled = false turns it off");
-    assert_eq!(config.scanner.terms(Scanner::Urls), None, "absent is off");
     let mime = Terms { timeout: Span::seconds(20), on_failure: Worth::Quarantine };
     assert_eq!(config.scanner.terms(Scanner::Mime), Some(mime), "absent is on");
 }
@@ -112,14 +111,12 @@ fn a_warning_is_one_line_in_a_log_and_a_report_on_a_terminal() {
     assert_eq!(
         lines,
         [
-            "mailward.toml:1: [scanner.urls] is not available in this version: links are not looked at; take the \
-             section out, or write `enabled = false` in it",
             "mailward.toml:2: [lmtp] is not available in this version: nothing listens there; take the section out, \
              or write `enabled = false` in it",
         ]
     );
-    assert!(format!("{:#}", loaded.warnings[1]).starts_with("warning: [lmtp] is not available"));
-    assert_eq!(parse("[scanner.urls]\nenabled = false\n").unwrap().warnings, []);
+    assert!(format!("{:#}", loaded.warnings[0]).starts_with("warning: [lmtp] is not available"));
+    assert_eq!(parse("[lmtp]\nenabled = false\n").unwrap().warnings, []);
 }
 
 #[test]

@@ -101,6 +101,13 @@ async fn measure() {
         audit,
         quarantine,
         lists,
+        retro: crate::retro::Retro::open(
+            &store,
+            &folder.path().join("retro"),
+            clock.clone(),
+            Arc::clone(&metrics),
+        )
+        .unwrap(),
         repeats: Repeats::open(&store, [0; 32]).unwrap(),
         clock,
         metrics,

@@ -245,8 +245,16 @@ fn terms_that_contradict_themselves_or_name_no_domain_are_refused_each_by_name()
         ]
     );
     let found = errors(|dmarc| {
-        let lists =
-            ["lists.example.org", "192.0.2.1/24", "a@example.org", "com", "", "*.example.org", "a b.example"];
+        let lists = [
+            "lists.example.org",
+            "192.0.2.1/24",
+            "a@example.org",
+            "com",
+            "",
+            "*.example.org",
+            "a b.example",
+            "Co.UK.",
+        ];
         dmarc.lists = lists.map(str::to_owned).to_vec();
     });
     let none = |shown: &str| {
@@ -255,15 +263,20 @@ fn terms_that_contradict_themselves_or_name_no_domain_are_refused_each_by_name()
              sends, as in \"lists.example.org\" – clients go into dmarc.forwarders"
         )
     };
-    let top = "dmarc.lists: dmarc.lists: \"com\" is a whole top-level domain, in which anybody can have a name; write \
-               the domain with which a mailing list signs or sends";
+    let public = |shown: &str| {
+        format!(
+            "dmarc.lists: dmarc.lists: {shown:?} is a public suffix, below which anybody can have a name; write \
+               the domain with which a mailing list signs or sends"
+        )
+    };
     let expected = [
         none("192.0.2.1/24"),
         none("a@example.org"),
-        top.to_owned(),
+        public("com"),
         none(""),
         none("*.example.org"),
         none("a b.example"),
+        public("Co.UK."),
     ];
     assert_eq!(found, expected);
     let bad: Result<Dmarc, _> = toml::from_str("forwarders = [\"192.0.2.7/24\"]");

@@ -95,6 +95,8 @@ fn every_rule_explains_itself_as_it_did() {
             client: case.session.client.addr.ip(),
             authentication: case.authentication.as_ref(),
             findings: &case.findings,
+            urls: &[],
+            left_out: &[],
             removed: &plan.removed(),
         });
         let file = folder.join(format!("{rule}.txt"));
@@ -122,6 +124,8 @@ fn recipients_with_different_verdicts_have_their_own_sections() {
         client: case.session.client.addr.ip(),
         authentication: case.authentication.as_ref(),
         findings: &case.findings,
+        urls: &[],
+        left_out: &[],
         removed: &plan.removed(),
     });
     let short: Vec<_> = text.lines().filter(|l| l.starts_with("verdict") || l.starts_with("for")).collect();
@@ -155,6 +159,8 @@ fn removed_fields_are_told_once_for_each_name() {
             client: None,
             authentication: None,
             findings: &[],
+            urls: &[],
+            left_out: &[],
             removed,
         });
         text.lines().find(|line| line.starts_with("removed")).map(str::to_owned)

@@ -98,6 +98,15 @@ fn has_controls(value: &[u8]) -> bool {
     String::from_utf8_lossy(value).chars().any(is_control)
 }
 
+/// The author's domain, in normal form; `None` where DMARC would find nobody who could pass.
+#[must_use]
+pub fn domain(message: &Message) -> Option<String> {
+    match read(message).author {
+        Author::Domain(domain) => Some(domain),
+        _ => None,
+    }
+}
+
 /// The addresses of the authors of a message, each as `local@domain` with the domain as an A-label in lower
 /// case. Empty where the grammar leaves a doubt, or where programs may show one of the local parts otherwise
 /// than it is written.

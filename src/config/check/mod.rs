@@ -4,6 +4,8 @@
 //! the types of the modules that own them; a test holds that every path named here exists. Nothing is
 //! said about a value that was at fault already.
 
+mod feeds;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -19,11 +21,7 @@ use crate::policy::{NoMailDomain, mail_domain};
 
 /// Sections and keys whose work this version cannot do, with what therefore does not happen. A line goes
 /// when the work is there. `*` stands for each key.
-pub(super) const NOT_YET: &[(&str, &str)] = &[
-    ("lmtp", "nothing listens there"),
-    ("scanner.urls", "links are not looked at"),
-    ("feed.*", "it is not fetched"),
-];
+pub(super) const NOT_YET: &[(&str, &str)] = &[("lmtp", "nothing listens there")];
 
 /// Must begin with `/`.
 pub(super) const PATHS: &[&str] = &["state_dir", "quarantine.path", "scanner.yara.rules"];
@@ -32,11 +30,17 @@ pub(super) const PATHS: &[&str] = &["state_dir", "quarantine.path", "scanner.yar
 pub(super) const POSITIVE: &[&str] = &[
     "dns.timeout",
     "dns.attempts",
-    "dns.cache",
     "scanner.auth.signatures",
     "scanner.auth.questions",
+    "scanner.urls.lookups.short_links",
+    "scanner.urls.lookups.hops",
+    "scanner.urls.lookups.questions",
+    "scanner.urls.lookups.timeout",
     "scanner.*.timeout",
     "scanner.*.max_size",
+    "scanner.urls.max_urls",
+    "scanner.urls.max_text",
+    "scanner.urls.max_image_size",
     "scanner.*.max_reply",
     "scanner.*.connections",
     "feed.*.refresh",
@@ -45,6 +49,9 @@ pub(super) const POSITIVE: &[&str] = &[
     "limits.messages",
     "limits.held",
     "limits.deadline",
+    "retro.keep",
+    "retro.max_messages",
+    "retro.max_size",
     "release.timeout",
     "release.valid",
 ];
@@ -98,6 +105,7 @@ pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problem
     checks.networks(&config);
     checks.names(&config);
     checks.feeds();
+    checks.without_effect(&config);
     checks.quarantine();
     checks.secrets(&config);
     checks.log_level(&config);
@@ -356,38 +364,14 @@ impl<'a> Checks<'a, '_> {
             let shown = text::line(given, 100);
             let what = match why {
                 NoMailDomain::Name => format!("{shown:?} is no domain"),
-                NoMailDomain::Top => {
-                    format!("{shown:?} is a whole top-level domain, and nobody seals as that")
+                NoMailDomain::Public => {
+                    format!("{shown:?} is a public suffix, below which anybody can have a name")
                 }
             };
             let place = self.element("auth.trusted_sealers", i);
             self.problems.error(place, format!("`trusted_sealers` in [auth]: {what}")).help(
                 "name the domain with which a mailing list or forwarder seals: d= of its ARC-Seal fields",
             );
-        }
-    }
-
-    fn feeds(&mut self) {
-        for (key, _) in
-            self.table.get("feed").and_then(|feed| feed.get_ref().as_table()).into_iter().flatten()
-        {
-            let name = key.get_ref();
-            let bytes_are_good =
-                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
-            if name.is_empty() || name.len() > 40 || !bytes_are_good {
-                self.problems.error(Some(key.span()), format!("a feed cannot be called {name:?}")).help(
-                    "the name becomes part of file names and metrics: a-z, 0-9, - and _, at most 40 of them",
-                );
-            }
-        }
-        for held in self.all("feed.*.refresh") {
-            let hasty = held.span().is_some_and(|span| span > Span::default() && span < Span::seconds(300));
-            if hasty {
-                let name = held.name();
-                self.problems
-                    .warning(held.place, format!("{name} is less than 5m"))
-                    .help("most publishers lock out who asks more often");
-            }
         }
     }
 
@@ -433,7 +417,7 @@ impl<'a> Checks<'a, '_> {
         let (Some(path), Some(state)) = (self.one("quarantine.path"), self.one("state_dir")) else { return };
         let (Some(at), Some(state)) = (path.value.as_str(), state.value.as_str()) else { return };
         let (at, state) = (Path::new(at), Path::new(state));
-        let ours = ["db", "audit", "feeds", "keys"].iter().find(|d| at.starts_with(state.join(d)));
+        let ours = ["db", "audit", "feeds", "retro", "keys"].iter().find(|d| at.starts_with(state.join(d)));
         if at == state || ours.is_some() {
             let name = path.name();
             self.problems
@@ -460,6 +444,7 @@ impl<'a> Checks<'a, '_> {
         }
         faults.extend(config.quarantine.faults().into_iter().map(|s| (named(&s), s)));
         faults.extend(config.scanner.yara.faults().into_iter().map(|s| (named(&s), s)));
+        faults.extend(config.scanner.urls.faults().into_iter().map(|s| (named(&s), s)));
         let rspamd = config.scanner.rspamd.iter().filter(|rspamd| rspamd.enabled);
         faults.extend(rspamd.flat_map(super::Rspamd::faults).map(|s| (named(&s), s)));
         for (path, sentence) in faults {

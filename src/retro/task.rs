@@ -1,0 +1,223 @@
+//! The tasks: one counts what is kept, one writes down what was accepted, one looks again when feeds have changed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::kept::Found;
+use super::look::{self, Round};
+use super::segment::SegmentError;
+use super::segments::Most;
+use super::{Accepted, Config, Retro};
+use crate::audit::{Audit, Entry, Sync};
+use crate::feed::Feeds;
+use crate::model::{Category, Timestamp, text};
+use crate::store::StoreError;
+use crate::telemetry::background::in_background;
+
+/// Messages written in one go.
+const AT_ONCE: usize = 256;
+/// Feeds seldom change alone, and at the start one after the other: how long it is waited for the next.
+const SETTLE: Duration = Duration::from_secs(3);
+/// A pause is so many times as long as the round before it.
+const REST: u32 = 20;
+/// A message that was looked up so shortly before a change of feeds may have met those from before.
+const SLACK: Duration = Duration::from_secs(2);
+/// How often what is too old is removed, and a segment closed, though no mail comes.
+const TIDY: Duration = Duration::from_secs(3600);
+
+impl Retro {
+    /// Counts what is kept from before the start; new messages do not wait for that.
+    pub(super) async fn count(self: Arc<Self>) {
+        let counting = move || {
+            self.kept.count_found(|| self.is_stopping());
+            self.tidy();
+        };
+        if let Err(error) = tokio::task::spawn_blocking(counting).await {
+            tracing::error!(%error, "counting the accepted mail that is kept panicked");
+        }
+    }
+
+    /// Writes down what was accepted.
+    pub(super) async fn write(
+        self: Arc<Self>,
+        mut waiting: mpsc::Receiver<Accepted>,
+        feeds: Arc<Feeds>,
+        audit: Arc<Audit>,
+    ) {
+        let mut tidy = tokio::time::interval(TIDY);
+        loop {
+            let mut messages = Vec::new();
+            tokio::select! {
+                count = waiting.recv_many(&mut messages, AT_ONCE) => if count == 0 { return },
+                _ = tidy.tick() => {}
+            }
+            let count = messages.len() as u64;
+            let bytes = messages.iter().map(Accepted::size).sum();
+            let (retro, feeds) = (Arc::clone(&self), Arc::clone(&feeds));
+            let done = tokio::task::spawn_blocking(move || retro.written(messages, &feeds)).await;
+            self.no_longer_pending(usize::try_from(count).unwrap_or(0), bytes);
+            let (written, round) = match done {
+                Ok((written, round)) => (written.map_err(|error| error.to_string()), round),
+                Err(error) => (Err(error.to_string()), Ok(Round::default())),
+            };
+            match written {
+                Ok(()) if count == 0 => {}
+                Ok(()) => self.set_trouble(None),
+                Err(error) => {
+                    self.metrics.retro_left_out.with_label_values(&["store"]).inc_by(count);
+                    // Told once, until it works again: the file that it names is another one each time.
+                    if self.trouble().is_none() {
+                        tracing::error!(
+                            error,
+                            "links of accepted mail cannot be kept; they are not looked up again"
+                        );
+                    }
+                    self.set_trouble(Some(error));
+                }
+            }
+            match round {
+                Ok(round) => self.tell(round, &audit).await,
+                Err(error) => tracing::error!(%error, "accepted mail could not be looked up again at once"),
+            }
+        }
+    }
+
+    /// Writes messages, removes what is too old, and looks up at once what was judged by feeds that have changed
+    /// since. Blocks.
+    fn written(
+        &self,
+        messages: Vec<Accepted>,
+        feeds: &Feeds,
+    ) -> (Result<(), SegmentError>, Result<Round, StoreError>) {
+        let written = self.kept.write(&messages, self.clock.now());
+        self.tidy();
+        let changed = Timestamp::from_millis(self.changed.load(Ordering::Relaxed));
+        let late = messages.into_iter().filter(|message| message.time.before(SLACK) <= changed).map(Ok);
+        (written, self.round(late, feeds))
+    }
+
+    /// Removes what is too old.
+    fn tidy(&self) {
+        let Config { keep, max_messages: messages, max_size, .. } = self.settings.load().config;
+        let most = Most { messages, bytes: max_size.0 };
+        let early = self.kept.trim(self.clock.now(), keep.duration(), most);
+        self.metrics.retro_left_out.with_label_values(&["limit"]).inc_by(early);
+        self.metrics.retro_kept.set(i64::try_from(self.kept.count()).unwrap_or(i64::MAX));
+    }
+
+    /// Looks again whenever feeds have changed.
+    pub(super) async fn watch(self: Arc<Self>, feeds: Arc<Feeds>, audit: Arc<Audit>) {
+        let mut changes = feeds.changes();
+        changes.mark_changed();
+        let mut more = false;
+        loop {
+            if !more && changes.changed().await.is_err() {
+                return;
+            }
+            self.changed.store(self.clock.now().millis(), Ordering::Relaxed);
+            tokio::time::sleep(SETTLE).await;
+            changes.mark_unchanged();
+            self.changed.store(self.clock.now().millis(), Ordering::Relaxed);
+            let began = Instant::now();
+            let (retro, feeds) = (Arc::clone(&self), Arc::clone(&feeds));
+            let work = move || {
+                let now = retro.clock.now();
+                retro.kept.forget(now)?;
+                let since = now.before(retro.settings.load().config.keep.duration());
+                retro.round(retro.kept.messages(since), &feeds)
+            };
+            match in_background("retro-look", work).await {
+                Ok(Ok(round)) => {
+                    more = round.more;
+                    self.tell(round, &audit).await;
+                }
+                Ok(Err(error)) => {
+                    more = false;
+                    tracing::error!(%error, "accepted mail could not be looked up again; that is tried at the next change of feeds");
+                }
+                Err(error) => {
+                    more = false;
+                    tracing::error!(%error, "accepted mail was not looked up again");
+                }
+            }
+            tokio::time::sleep(began.elapsed() * REST).await;
+        }
+    }
+
+    pub(super) fn round(
+        &self,
+        messages: impl Iterator<Item = Result<Accepted, SegmentError>>,
+        feeds: &Feeds,
+    ) -> Result<Round, StoreError> {
+        let (index, settings) = (feeds.index(), self.settings.load_full());
+        if index.keys() == 0 || !settings.config.enabled {
+            return Ok(Round::default());
+        }
+        let category = |feed: &str| settings.categories.get(feed).copied().unwrap_or(Category::Suspicious);
+        let messages = messages.take_while(|_| !self.is_stopping());
+        let round = look::round(&self.kept, messages, &index, &category, self.clock.now())?;
+        Ok(if self.is_stopping() { Round::default() } else { round })
+    }
+
+    /// Tells what was caught: every catch passes here.
+    async fn tell(self: &Arc<Self>, round: Round, audit: &Audit) {
+        if round.damaged > 0 {
+            tracing::warn!(messages = round.damaged, "damaged records of accepted mail were passed over");
+        }
+        if round.more {
+            tracing::warn!(
+                told = round.found.len(),
+                "feeds now know links of very many accepted messages; the rest is told later. Is an entry too wide?"
+            );
+        }
+        // Two rounds may meet: what the other one has told meanwhile is told no more.
+        let _one_at_a_time = self.telling.lock().await;
+        let retro = Arc::clone(self);
+        let news = move || round.found.into_iter().filter(|found| retro.is_news(found)).collect::<Vec<_>>();
+        let Ok(news) = tokio::task::spawn_blocking(news).await else { return };
+        for found in news {
+            if self.is_stopping() {
+                return;
+            }
+            let caught = &found.caught;
+            // The journal first: what is not in it is told once more.
+            if let Err(error) = audit.append(Entry::Caught(Box::new(caught.clone())), Sync::Soon).await {
+                tracing::error!(id = %caught.id, %error, "what was caught afterwards could not be noted");
+                continue;
+            }
+            self.metrics.retro_caught.with_label_values(&[caught.category.name()]).inc();
+            tracing::warn!(
+                id = %caught.id,
+                accepted = %caught.accepted,
+                feed = caught.feed,
+                matched = caught.kind,
+                verdict = %caught.category,
+                what = text::line(&audit.hidden(&caught.what), 300),
+                "caught afterwards: a message was accepted, and a feed now knows what is in it"
+            );
+            let retro = Arc::clone(self);
+            match tokio::task::spawn_blocking(move || retro.remember(&found)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "what was caught will be told again"),
+                Err(error) => tracing::error!(%error, "remembering what was caught panicked"),
+            }
+        }
+    }
+
+    /// Whether it was not told yet, as far as that can be read.
+    fn is_news(&self, found: &Found) -> bool {
+        let Found { strength, caught } = found;
+        !matches!(self.kept.told(caught.id, &caught.what), Ok(Some(told)) if told >= *strength)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn remember(&self, found: &Found) -> Result<(), StoreError> {
+        self.kept.tell(found)
+    }
+}
