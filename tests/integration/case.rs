@@ -9,6 +9,8 @@
 //! to: <alice@example.org>                      repeat for more
 //! config: [policy]                         a line of configuration; repeat for more
 //! dns: example.com TXT v=spf1 -all         a record; repeat. Then authentication is on, and asks this DNS only
+//! feed: urls http://evil.example/a         a line of a feed of that format and name; repeat. Then links are
+//!                                          looked at, and the feed has been read before the mail comes
 //! neighbour: clamd hangs                   one that misbehaves; `config:` names its address by {{NEIGHBOUR}}
 //! --- mail
 //! Subject: hello
@@ -24,16 +26,22 @@
 //! no-header: X-Spam-Status: No*            not among them
 //! delivered: <alice@example.org>               exactly these get the mail; repeat
 //! quarantined: <bob@example.org>             exactly these are held for; repeat
+//! url: phish html:href http://evil.example/  some link on record, its judgement and source; repeat
+//! no-url: * html:src *                     none of them is so
+//! no-explain: *DNSBL*                      no line of the explanation; repeat
 //! explain: *Eicar*                         some line of the explanation; repeat
 //! ```
 //!
 //! What is put into the mail when the case runs: `{{EICAR}}`, `{{EICAR-BASE64}}` and `{{GTUBE}}`, so that no
-//! virus scanner takes the repository away; `{{FILL 20}}`, twenty lines of text; `{{x:fc}}`, the byte 0xFC.
+//! virus scanner takes the repository away; `{{FILL 20}}`, twenty lines of text; `{{x:fc}}`, the byte 0xFC;
+//! `{{LINKS 20}}`, a line each with another link; `{{QR http://a.example/}}`, a picture of that code, PNG in base64.
+//! In the line of a feed `{{TODAY}}` is the day.
 //!
 //! What is held must be what was sent, byte for byte; that needs no word.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use data_encoding::{BASE64, HEXLOWER};
 
@@ -51,6 +59,8 @@ pub struct Case {
     pub config: Vec<String>,
     /// Whom a misbehaving server plays, and how it does; see [`neighbour`].
     pub neighbour: Option<String>,
+    /// Lines of feeds, each after the name of its format, which is the feed's name as well.
+    pub feeds: Vec<(String, String)>,
     /// What the DNS knows; where it is empty, nobody is asked.
     pub dns: Vec<String>,
     pub mail: Vec<u8>,
@@ -86,6 +96,10 @@ impl Case {
                 "to" => case.to.push(value),
                 "config" => case.config.push(value),
                 "dns" => case.dns.push(value),
+                "feed" => {
+                    let (format, line) = value.split_once(' ').unwrap_or((&value, ""));
+                    case.feeds.push((format.into(), line.replace("{{TODAY}}", &today())));
+                }
                 "neighbour" => case.neighbour = Some(value),
                 other => panic!("{}: {other:?} is no word of the case language", path.display()),
             }
@@ -147,6 +161,11 @@ fn filled_in(mail: &str) -> Vec<u8> {
             ("FILL", lines) => {
                 "The quick brown fox jumps over the lazy dog.\r\n".repeat(lines.parse().unwrap()).into()
             }
+            ("LINKS", n) => {
+                let link = |n| format!("https://www.site{n}.example/\r\n");
+                (0..n.parse::<u32>().unwrap()).map(link).collect::<String>().into()
+            }
+            ("QR", link) => qr(link).into(),
             ("x", bytes) => HEXLOWER.decode(bytes.as_bytes()).unwrap(),
             _ => panic!("{{{{{word}}}}} is no word of the case language"),
         };
@@ -154,6 +173,30 @@ fn filled_in(mail: &str) -> Vec<u8> {
         out.extend(text.replace('\n', "\r\n").bytes());
     }
     out
+}
+
+/// The day by UTC, as feeds write it.
+pub fn today() -> String {
+    let days = UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+    mailward::feed::Day(u16::try_from(days).unwrap()).to_string()
+}
+
+/// A PNG of the QR code of `text`, in lines of base64.
+fn qr(text: &str) -> String {
+    const SCALE: u32 = 6;
+    const MARGIN: u32 = 4;
+    let code = qrcode::QrCode::new(text).unwrap();
+    let (colors, width) = (code.to_colors(), u32::try_from(code.width()).unwrap());
+    let side = (width + 2 * MARGIN) * SCALE;
+    let picture = image::GrayImage::from_fn(side, side, |x, y| {
+        let (x, y) = ((x / SCALE).wrapping_sub(MARGIN), (y / SCALE).wrapping_sub(MARGIN));
+        let dark = x < width && y < width && colors[(y * width + x) as usize] == qrcode::Color::Dark;
+        image::Luma([if dark { 0 } else { 255 }])
+    });
+    let mut png = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let text = BASE64.encode(png.get_ref());
+    text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect()
 }
 
 fn pairs(text: &str, path: &Path) -> Vec<(String, String)> {

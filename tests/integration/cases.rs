@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::case::{Case, matches, neighbour};
+use super::common::stdout;
 use super::milter_client::{MilterClient, delivered, edited, recipients_left};
-use super::mta::{self, Daemon, Dns, Faulty, Options, Postfix, Smtp};
+use super::mta::{self, Daemon, Dns, Faulty, Options, Postfix, Site, Smtp};
 
 /// What cases share that need the same daemon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,7 @@ struct Needs {
     config: String,
     neighbour: Option<String>,
     zone: String,
+    feeds: Vec<(String, String)>,
 }
 
 type Groups = BTreeMap<Needs, Vec<Case>>;
@@ -27,13 +29,14 @@ fn by_config() -> Groups {
             config: case.config.join("\n"),
             neighbour: case.neighbour.clone(),
             zone: case.dns.join("\n"),
+            feeds: case.feeds.clone(),
         };
         groups.entry(needs).or_default().push(case);
     }
     groups
 }
 
-/// The daemon of a group, with its neighbour and its DNS where it has them.
+/// The daemon of a group, with its neighbour, its DNS and its feeds where it has them.
 fn start(needs: &Needs) -> (Daemon, Option<Faulty>, Option<Dns>) {
     let neighbour = needs.neighbour.as_deref().map(neighbour);
     let address = neighbour.as_ref().map_or("", Faulty::address);
@@ -42,7 +45,23 @@ fn start(needs: &Needs) -> (Daemon, Option<Faulty>, Option<Dns>) {
     if let Some(dns) = &dns {
         config = format!("{config}\n{}", dns.section());
     }
-    (Daemon::start(&config).unwrap(), neighbour, dns)
+    let site = Site::new().unwrap();
+    let mut feeds: BTreeMap<&str, String> = BTreeMap::new();
+    for (format, line) in &needs.feeds {
+        feeds.entry(format).or_default().push_str(&format!("{line}\n"));
+    }
+    for (format, body) in &feeds {
+        let file = site.path().join(format!("{format}.feed"));
+        std::fs::write(&file, body).unwrap();
+        let url = format!("file://{}", file.display());
+        config = format!("{config}\n[feed.{format}]\nformat = {format:?}\nurl = {url:?}\n");
+    }
+    let config = site.defaults(&config);
+    let daemon = site.start(&config).unwrap();
+    for name in feeds.keys() {
+        stdout(&daemon, &["feed", "refresh", name, "--force"]);
+    }
+    (daemon, neighbour, dns)
 }
 
 /// What came of a case, however it was run.
@@ -93,9 +112,17 @@ fn compare(case: &Case, came: &Came) -> Vec<String> {
                     format!("{key}: {wanted:?}; the header is {:#?}", came.raw),
                 );
             }
-            "explain" => {
+            "explain" | "no-explain" => {
                 let found = came.explained.lines().any(|l| matches(wanted, l.trim()));
-                check(found, format!("explain: no line is {wanted}; it says\n{}", came.explained));
+                check(found == (key == "explain"), format!("{key}: {wanted}; it says\n{}", came.explained));
+            }
+            "url" | "no-url" => {
+                let text = |url: &Value, key: &str| url[key].as_str().unwrap_or_default().to_owned();
+                let urls = came.record["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let line = |url| ["judgement", "source", "url"].map(|key| text(url, key)).join(" ");
+                let urls: Vec<String> = urls.iter().map(line).collect();
+                let found = urls.iter().any(|url| matches(wanted, url));
+                check(found == (key == "url"), format!("{key}: {wanted}; the links are {urls:#?}"));
             }
             "delivered" | "quarantined" => {}
             other => check(false, format!("{other:?} is no word of the case language")),

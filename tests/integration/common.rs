@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::milter_client::{Answer, MilterClient, Peer};
-use super::mta::{self, Daemon, Site};
+use super::mta::{self, Daemon, PATIENCE, Site, wait_until};
 
 /// A plain mail.
 pub fn mail(subject: &str, body: &str) -> Vec<u8> {
@@ -34,6 +34,15 @@ pub fn stdout(daemon: &Daemon, arguments: &[&str]) -> String {
 pub fn verify(daemon: &Daemon) {
     let told = stdout(daemon, &["audit", "verify"]);
     assert!(told.contains("the chain is whole"), "{told}");
+}
+
+/// The id of the newest message on record.
+pub fn newest(daemon: &Daemon) -> String {
+    wait_until("a record", PATIENCE, || {
+        let text = stdout(daemon, &["audit", "list"]);
+        Ok(text.lines().nth(1).and_then(|row| row.split_whitespace().next()).map(str::to_owned))
+    })
+    .unwrap()
 }
 
 /// All entries of the quarantine.

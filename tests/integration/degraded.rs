@@ -36,20 +36,6 @@ fn mail_that_cannot_be_quarantined_is_put_off_and_everybody_is_told() {
 }
 
 #[test]
-fn a_scanner_that_is_configured_and_not_there_stands_in_coverage() {
-    let daemon = Daemon::start("[scanner.urls]\n").unwrap();
-    let answer = judge(&daemon, &mail("plain", "text"));
-    assert!(answer.word == "accept" || answer.word == "continue", "{answer:?}");
-    let (_, text) = daemon.get("/readyz").unwrap();
-    assert!(text.contains("degraded: urls: configured, and not available"), "{text}");
-    let coverage = stdout(&daemon, &["audit", "export"]);
-    assert!(coverage.contains("unavailable"), "{coverage}");
-    let metrics = daemon.get("/metrics").unwrap().1;
-    assert!(metrics.contains("mailward_scanner_up{scanner=\"urls\"} 0"), "{metrics}");
-    assert!(metrics.contains("mailward_scanner_up{scanner=\"yara\"} 1"), "{metrics}");
-}
-
-#[test]
 fn people_are_hidden_in_log_and_record_where_that_is_asked_for() {
     let daemon = Daemon::start("[log]\npseudonymise = true\n").unwrap();
     judge(&daemon, &mail("plain", "text"));

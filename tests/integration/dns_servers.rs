@@ -70,6 +70,21 @@ async fn answers_are_kept_as_long_as_they_hold_and_failures_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_room_for_no_answer_every_message_asks_anew_and_once() {
+    let dns =
+        Dns::answering(|question| answers(vec![rr(&question.name, TXT, 3600, text(b"truth"))])).unwrap();
+    let settings =
+        Settings { servers: vec![dns.address()], timeout: Duration::from_secs(60), attempts: 2, cache: 0 };
+    let resolver = Arc::new(Resolver::new(&settings, Arc::new(Metrics::new())));
+    for asked in 1..=3 {
+        let message = inquiry(&resolver);
+        assert_eq!(message.txt("x.example").await, Ok(vec![b"truth".to_vec()]));
+        assert_eq!(message.txt("x.example").await, Ok(vec![b"truth".to_vec()]));
+        assert_eq!(dns.asked().len(), asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn equal_questions_at_the_same_time_are_asked_once() {
     let dns = Dns::answering(|_| {
         std::thread::sleep(Duration::from_millis(100));

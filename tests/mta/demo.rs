@@ -1,6 +1,7 @@
 //! `make run` and `make demo`: mailward on its embedded defaults behind a private Postfix, with rspamd and clamd beside it
-//! where they are installed, a DNS of its own on loopback – the machine's is never asked – and six mails. The
-//! first is signed by opendkim where that is installed, the last is sent in another's name.
+//! where they are installed, a DNS of its own on loopback – the machine's is never asked – and seven mails. The
+//! first is signed by opendkim where that is installed, the sixth is sent in another's name, the last leads to
+//! what a feed lists.
 //!
 //! Shows for each mail the server's reply, the headers added and taken away, where it landed, what each scanner said and why. With
 //! `--stay` it then keeps everything running until Ctrl-C. Ends with status 1 if a mail that was taken is found
@@ -47,14 +48,18 @@ const SIGNED: &str = "1-clean.eml";
 
 /// File in `tests/samples/demo` (with blanks that [`mail`] fills in), the client's address and name, the sender
 /// in the envelope, what it is.
-const MAILS: [(&str, &str, &str, &str); 6] = [
+const MAILS: [(&str, &str, &str, &str); 7] = [
     (SIGNED, REMOTE, "martha@remote.example", "an ordinary mail"),
     ("2-eicar.eml", REMOTE, "accounts@remote.example", "the EICAR test virus, attached"),
     ("3-gtube.eml", REMOTE, "deals@remote.example", "the GTUBE test spam"),
     ("4-phish.eml", REMOTE, "security@remote.example", "a form that asks for a bank password"),
     ("5-forged.eml", REMOTE, "somebody@remote.example", "forged verdict headers"),
     ("6-spoofed.eml", BULK, "news@bulk.example", "a mail in another's name: From: martha@remote.example"),
+    ("7-listed.eml", REMOTE, "info@remote.example", "a link that a feed lists, wrapped by another filter"),
 ];
+
+/// What the one feed of the demo lists.
+const LISTED: &str = "https://parcel.bad.example/label/open?id=7\n";
 
 fn main() -> ExitCode {
     match demonstrate() {
@@ -76,7 +81,11 @@ fn demonstrate() -> anyhow::Result<ExitCode> {
         println!("{line}");
     }
     println!("Starting mailward on its embedded defaults, with the places redirected.");
-    let daemon = Daemon::start(&format!("{}{}", dns.section(), neighbours.sections()))?;
+    let (feed, _place) = feed()?;
+    let daemon = Daemon::start(&format!("{}{}{feed}", dns.section(), neighbours.sections()))?;
+    let fetched = daemon.cli(&["feed", "refresh", "demo", "--force"])?;
+    anyhow::ensure!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    println!("one feed, a file of one link: {}", LISTED.trim_end());
     println!("Starting a private Postfix on 127.0.0.1, with mailward as its milter.");
     let postfix = Postfix::start(&Options::with_milter(daemon.endpoint()))?;
     let mut lost = 0;
@@ -104,6 +113,18 @@ fn demonstrate() -> anyhow::Result<ExitCode> {
         println!("Done. `make run` does the same and stays up for mails of your own.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A section with a feed in a file, and where that is.
+fn feed() -> anyhow::Result<(String, mta::guard::Dir)> {
+    let place = mta::guard::Dir::new("feed")?;
+    let file = place.path().join("links.txt");
+    std::fs::write(&file, LISTED)?;
+    let section = format!(
+        "\n[feed.demo]\nformat = \"urls\"\ncategory = \"phish\"\nurl = \"file://{}\"\n",
+        file.display()
+    );
+    Ok((section, place))
 }
 
 /// Who signs the mail of remote.example, if it is installed.
