@@ -17,13 +17,12 @@ use mailward::model::{
 use mailward::scan::auth::{Auth, Settings};
 use mailward::scan::{Scan as _, ScanInput};
 use mailward::telemetry::{Clock, Metrics};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::mails::{Kind, Template};
 use super::mta::{Daemon, Dns, guard};
+use super::process::thread_time;
 use super::table::Spread;
 
 /// What all methods together may take of a processor, in milliseconds.
@@ -133,13 +132,6 @@ pub(crate) fn report(sender: &Sender, rounds: usize) -> anyhow::Result<()> {
         Spread::of(each.into_iter())
     );
     Ok(())
-}
-
-/// What this thread has used of a processor so far.
-fn thread_time() -> anyhow::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Duration::from_micros(u64::try_from(micros)?))
 }
 
 /// What the scanner is given of a mail that the sender's own host brings.

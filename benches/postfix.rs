@@ -6,18 +6,20 @@
 //! taken within its round. Prints Markdown for `docs/performance.md`.
 //!
 //! ```text
-//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash]
+//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash] [--links]
 //! ```
 //!
 //! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
 //! `--auth` measures [`auth`] alone, and the whole way of a signed mail that is verified.
-//! `--hash` measures [`hash`] alone and needs no Postfix.
+//! `--hash` measures [`hash`] alone and needs no Postfix. `--links` measures [`links`] and [`feeds`].
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod auth;
 mod direct;
+mod feeds;
 mod floor;
 mod hash;
+mod links;
 mod mails;
 mod memory;
 #[path = "../tests/mta/mod.rs"]
@@ -52,6 +54,10 @@ fn main() -> anyhow::Result<()> {
     if settings.hash {
         println!("{}", table::machine());
         return hash::report(settings.rounds);
+    }
+    if settings.links {
+        println!("{}", table::machine());
+        return led(&settings);
     }
     if settings.auth {
         println!("{}", table::machine());
@@ -89,6 +95,7 @@ struct Settings {
     neighbours: bool,
     auth: bool,
     hash: bool,
+    links: bool,
 }
 
 enum Mode {
@@ -105,6 +112,7 @@ impl Settings {
             neighbours: false,
             auth: false,
             hash: false,
+            links: false,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -116,6 +124,7 @@ impl Settings {
                 "--without-mailward" => settings.without_mailward = true,
                 "--auth" => settings.auth = true,
                 "--hash" => settings.hash = true,
+                "--links" => settings.links = true,
                 "--neighbours" => settings.neighbours = true,
                 other => anyhow::bail!("unknown argument {other}"),
             }
@@ -159,6 +168,25 @@ fn verified(settings: &Settings) -> anyhow::Result<()> {
         println!("{row}");
     }
     Ok(())
+}
+
+/// What links and feeds cost, by themselves and on the whole way.
+fn led(settings: &Settings) -> anyhow::Result<()> {
+    let mail = Template::new(Kind::Html);
+    links::report(&mail, settings.rounds)?;
+    let (daemon, floor) = (links::daemon(200_000)?, Floor::start()?);
+    let postfix = Postfix::start(&options(&floor.endpoint, Some(&daemon)))?;
+    println!();
+    println!("{}", table::HEAD);
+    let mail = (Kind::Html.name(), &mail, settings.messages(Kind::Html));
+    for row in throughput(settings, mail, &postfix, &floor, Some(&daemon))? {
+        println!("{row}");
+    }
+    println!();
+    feeds::swap(&postfix, &daemon, settings.rounds)?;
+    drop((postfix, daemon));
+    println!();
+    feeds::report(settings.rounds)
 }
 
 /// Rounds for one kind of mail, a row for each filter.

@@ -3,6 +3,18 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+/// What this thread has used of a processor so far.
+///
+/// # Errors
+/// If the system does not say.
+pub(crate) fn thread_time() -> anyhow::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(micros)?))
+}
 
 /// User and system time of a process so far, all its threads, those that have ended included.
 ///
