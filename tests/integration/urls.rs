@@ -77,7 +77,7 @@ fn mail_that_leads_to_what_a_feed_knows_is_held_and_says_why() {
         told.contains("malware        http://evil.test/a.exe (html:href in part 1) shown as \"this page\""),
         "{told}"
     );
-    assert!(told.contains("with      urls: 1 feed, 1 entries"), "{told}");
+    assert!(told.contains("with      urls: 1 feed, 1 entry,"), "{told}");
     let object: Value = serde_json::from_str(&stdout(&daemon, &["explain", &id, "--json"])).unwrap();
     let url = &object["urls"][0];
     assert_eq!(

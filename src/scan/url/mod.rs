@@ -243,7 +243,8 @@ impl Scan for Urls {
             None => NO_FEED.to_owned(),
             Some(newest) => {
                 let plural = if feeds == 1 { "" } else { "s" };
-                format!("{feeds} feed{plural}, {entries} entries, the newest of {newest}")
+                let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+                format!("{feeds} feed{plural}, {entries}, the newest of {newest}")
             }
         }
     }
