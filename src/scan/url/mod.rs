@@ -6,8 +6,9 @@
 //! what it was taken for, for records and for whoever looks again later. The net is asked
 //! only where the configuration turns that on ([`asks`]).
 //!
-//! Reading links is work for the processor: small messages are read where they are, others on the blocking
-//! pool, no more of them at once than there are cores.
+//! Reading links is work for the processor: small messages without pictures are read where they are, others on
+//! the blocking pool, no more of them at once than there are cores. A page may have pictures within it, of few
+//! bytes and many pixels; it is then read anew there.
 //!
 //! **Failures.**
 //!
@@ -123,11 +124,12 @@ impl Urls {
         let heavy = input.message.raw().len() > READ_IN_PLACE
             || input.parts.list.iter().any(|part| Kind::of(part).any(|kind| kind == Kind::Picture));
         let (reading, known) = (Arc::clone(&input), Arc::clone(&index));
-        let work = move || read::read(&reading, &known, &settings, today);
         let timed_out = || Report::new(Outcome::TimedOut(deadline.saturating_duration_since(began)));
-        let mut looked = match heavy {
-            false => work(),
-            true => match self.aside(work, deadline).await {
+        let quick = if heavy { None } else { read::at_once(&reading, &known, &settings, today) };
+        let work = move || read::read(&reading, &known, &settings, today);
+        let mut looked = match quick {
+            Some(looked) => looked,
+            None => match self.aside(work, deadline).await {
                 Ok(Some(looked)) => looked,
                 Ok(None) => return timed_out(),
                 Err(outcome) => return Report::new(outcome),

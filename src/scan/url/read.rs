@@ -8,7 +8,7 @@ use super::seen::Seen;
 use super::signs::{self, Context, goes_to_many};
 use crate::feed::{Day, Index};
 use crate::mail;
-use crate::mail::links::{self, Found, Links, Skipped};
+use crate::mail::links::{self, Found, Limits, Links, Skipped};
 use crate::model::{Direction, Finding, Outcome, Recipient, Skip};
 use crate::scan::ScanInput;
 use crate::scan::auth::author;
@@ -25,13 +25,25 @@ pub(super) struct Looked {
 
 /// Reads one message, weighs its signs and looks everything up.
 pub(super) fn read(input: &ScanInput, index: &Index, settings: &Settings, today: Day) -> Looked {
+    judge(find(input, settings, settings.limits), input, index, settings, today)
+}
+
+/// The same for a thread that must not be kept long: `None` if there is a picture to decode, which pages can have
+/// within them.
+pub(super) fn at_once(input: &ScanInput, index: &Index, settings: &Settings, today: Day) -> Option<Looked> {
+    let links = find(input, settings, Limits { images: 0, ..settings.limits });
+    let is_whole = !links.not_inspected.contains(&Skipped::TooManyImages);
+    is_whole.then(|| judge(links, input, index, settings, today))
+}
+
+fn find(input: &ScanInput, settings: &Settings, limits: Limits) -> Links {
     // Programs differ in which one they show.
     let subjects: Vec<String> =
         input.message.values("Subject").take(4).map(mail::header::decode_words).collect();
-    let mut links = links::find(&input.parts, &subjects.join("\n"), &settings.limits);
+    let mut links = links::find(&input.parts, &subjects.join("\n"), &limits);
     // Pictures are left alone because the configuration wants it so.
     links.not_inspected.retain(|why| !why.is_of_pictures() || settings.limits.images > 0);
-    judge(links, input, index, settings, today)
+    links
 }
 
 impl Looked {

@@ -33,6 +33,27 @@ fn a_large_message_is_read_aside_and_judged_the_same() {
 }
 
 #[test]
+fn a_picture_within_a_page_is_not_decoded_on_the_thread_that_asks() {
+    let mut png = Cursor::new(Vec::new());
+    image::GrayImage::new(30, 30).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let png = data_encoding::BASE64.encode(png.get_ref());
+    let bench = feeds();
+    let at_once = |config: &Config, page: &str| {
+        let input = input(format!("Content-Type: text/html\n\n{page}").as_bytes());
+        let settings = Settings::new(config, [].into());
+        read::at_once(&input, &bench.index, &settings, Day(20_000)).is_some()
+    };
+    let none = Config { max_images: 0, ..Config::default() };
+    for page in [
+        format!("<img src='data:image/png;base64,{png}'>"),
+        format!("<p style='background:url(DATA:image/png;base64,{png})'>"),
+    ] {
+        assert_eq!((at_once(&Config::default(), &page), at_once(&none, &page)), (false, true), "{page}");
+    }
+    assert!(at_once(&Config::default(), "<img src='https://good.test/a.png'>"));
+}
+
+#[test]
 fn no_time_left_is_a_timeout() {
     let bench = feeds();
     let clock = Clock::held(Timestamp::from_millis(NOW));
