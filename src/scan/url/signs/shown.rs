@@ -44,7 +44,8 @@ fn groups(links: &Links) -> BTreeMap<Group<'_>, (&Found, BTreeSet<&str>)> {
                     within.insert(found.link.host_text());
                 }
             }
-            _ => {}
+            // What another kind of link wraps says nothing of the text of those before it.
+            _ => wrapper = None,
         }
     }
     groups

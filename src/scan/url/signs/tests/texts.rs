@@ -1,6 +1,9 @@
 //! The text shown names another domain than the link.
 
+use super::super::{Context, Protected, of};
 use super::{MAIL, Mail, told};
+use crate::link::Link;
+use crate::mail::links::{Found, Links, Place, Source};
 
 #[test]
 fn a_link_that_shows_one_domain_and_leads_to_another_is_told() {
@@ -127,6 +130,31 @@ fn a_protected_domain_is_not_spared_by_what_anybody_can_write() {
         "<a href='https://secure-web.cisco.com/1abc/x'>paypal.com</a>",
     ] {
         assert_eq!(told(page), Vec::<String>::new(), "{page}");
+    }
+}
+
+#[test]
+fn what_a_form_wraps_says_nothing_of_a_link_with_the_same_text() {
+    let found = |source, host: &str| Found {
+        link: Link::parse(&format!("https://{host}/x")).expect("a link"),
+        place: Place::Part(1),
+        source,
+        shown: "rewriter.safelinks.protection.outlook.com".to_owned(),
+        written: format!("https://{host}/x"),
+    };
+    let link = found(Source::Href, "rewriter.safelinks.protection.outlook.com");
+    let form = [found(Source::Form, "other.com"), found(Source::Wrapped, "other.com")];
+    for list in [[vec![link.clone()], form.to_vec()].concat(), [form.to_vec(), vec![link]].concat()] {
+        let links = Links { list, ..Links::default() };
+        let protected = Protected::new(std::iter::empty());
+        let context = Context {
+            author: None,
+            is_ours: false,
+            recipients: &[],
+            protected: &protected,
+            is_newsletter: false,
+        };
+        assert_eq!(of(&links, &context), []);
     }
 }
 
