@@ -53,6 +53,15 @@ pub(super) fn is_unreadable(bytes: &[u8], label: Option<&str>) -> bool {
     (is_ebcdic || is_strange) && std::str::from_utf8(bytes).is_err()
 }
 
+/// Whether an ASCII byte is that character wherever it stands in `bytes`, so that ASCII can be put between them.
+pub(super) fn holds_ascii(bytes: &[u8], label: Option<&str>) -> bool {
+    let label = real_label(bytes, label);
+    let has_states = ["iso-2022", "csiso2022", "hz"].iter().any(|start| label.starts_with(start));
+    let is_utf8 = matches!(label.as_str(), "" | "utf-8" | "utf8") && std::str::from_utf8(bytes).is_ok();
+    let is_known = is_utf8 || bytes.is_ascii() || charset_decoder(label.as_bytes()).is_some();
+    is_known && !has_states && !is_wide(&label) && !is_unreadable(bytes, Some(&label))
+}
+
 /// `bytes` as text.
 pub(super) fn text(bytes: &[u8], label: Option<&str>) -> String {
     decode(bytes, &real_label(bytes, label)).into_owned()

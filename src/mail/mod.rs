@@ -26,6 +26,7 @@
 
 mod attachment;
 pub mod auth_results;
+pub mod banner;
 mod charset;
 pub mod cut;
 mod encoded;
