@@ -20,6 +20,7 @@
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 3 | [`lists`] | what the admin allows and blocks |
 //! | 3 | [`feed`] | lists of what is known to be bad: formats, copies on disk, index |
+//! | 3 | [`notify`] | telling the admin: webhook, ntfy, mail |
 //! | 2 | [`audit`] | the journal, its index, search, verify |
 //! | 1 | [`dns`] | asking the DNS, under a budget for each message |
 //! | 1 | [`mail`] | header, limits, MIME walk |
@@ -42,6 +43,7 @@ pub mod lists;
 pub mod mail;
 pub mod model;
 pub mod net;
+pub mod notify;
 pub mod pipeline;
 pub mod policy;
 pub mod quarantine;

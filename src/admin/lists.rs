@@ -17,8 +17,8 @@ use super::api::pipe;
 use super::{ApiError, Caller, Door, blocking};
 use crate::audit::{AdminEvent, Entry as Line, Sync};
 use crate::lists::{
-    self, Changed, Entry, Format, Found, Imported, Lines, Listed, ListsError, Mode, NewEntry, Removed,
-    Unreadable,
+    self, Changed, Entry, Format, Found, Imported, Kind, Lines, Listed, ListsError, Mode, NewEntry, Removed,
+    Scope, Unreadable,
 };
 use crate::model::{List, text};
 use crate::telemetry::spawn::supervised;
@@ -62,6 +62,20 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
     entry: Entry,
+    /// For whom, where the entry does not say it itself.
+    #[serde(default, rename = "for")]
+    scope: Option<Scope>,
+}
+
+/// The entry, for whom it is.
+fn scoped(entry: Entry, scope: Option<Scope>) -> Result<Entry, ApiError> {
+    match (&entry.scope, scope) {
+        (Some(said), Some(scope)) if *said != scope => Err(ApiError::BadRequest(format!(
+            "{entry} says itself for whom it is; leave out \"for\": \"{scope}\""
+        ))),
+        (_, None) => Ok(entry),
+        (_, scope) => Ok(entry.within(scope)),
+    }
 }
 
 pub(super) async fn show(
@@ -69,7 +83,8 @@ pub(super) async fn show(
     Which(list): Which,
     named: Result<Query<Named>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let Query(Named { entry }) = named?;
+    let Query(Named { entry, scope }) = named?;
+    let entry = scoped(entry, scope)?;
     match door.lists.find(list, &entry) {
         Found::Listed(listed) => Ok(Json(json!({ "list": list, "entry": shown(&listed) }))),
         Found::Within { list: other, listed } => Ok(Json(json!({
@@ -91,6 +106,8 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     entry: Entry,
+    #[serde(default, rename = "for")]
+    scope: Option<Scope>,
     #[serde(default)]
     comment: Option<String>,
     #[serde(default)]
@@ -103,8 +120,10 @@ pub(super) async fn add(
     Which(list): Which,
     new: Result<Json<New>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let Json(New { entry, comment, expires }) =
+    let Json(New { entry, scope, comment, expires }) =
         new.map_err(|error| ApiError::BadRequest(text::line(&error.body_text(), 400)))?;
+    let entry = scoped(entry, scope)?;
+    let reads_links = door.control.reads_links();
     let comment =
         comment.map(|comment| lists::comment(&comment)).transpose().map_err(ApiError::BadRequest)?;
     let now = door.audit.now();
@@ -114,15 +133,22 @@ pub(super) async fn add(
     let new = NewEntry { entry, comment, expires };
     change(door, who, AdminEvent::ListAdded, move || {
         let changed = lists.add(list, &new, &author).map_err(refused)?;
-        let Changed { listed, before, notes } = changed;
+        let Changed { listed, before, mut notes, change } = changed;
+        if listed.entry.kind() == Kind::Url && !reads_links {
+            notes.push(
+                "[scanner.urls] is off, so nobody reads links and this entry matches nothing; turn it on in the \
+                 configuration"
+                    .to_owned(),
+            );
+        }
         let (entry, end) = (&listed.entry, until(&listed));
         let (result, message) = match before {
             None => ("added", format!("{entry} is on the {list} list now{end}")),
             Some(_) => ("changed", format!("{entry} was on the {list} list already and is changed{end}")),
         };
-        let detail = format!("{list} list: {}", listed.told());
+        let detail = format!("change {change}, {list} list: {}", listed.told());
         Ok((
-            json!({"result": result, "entry": shown(&listed), "message": message, "notes": notes}),
+            json!({"result": result, "entry": shown(&listed), "message": message, "notes": notes, "change": change}),
             Some(detail),
         ))
     })
@@ -135,12 +161,14 @@ pub(super) async fn remove(
     Which(list): Which,
     named: Result<Query<Named>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let Query(Named { entry }) = named?;
+    let Query(Named { entry, scope }) = named?;
+    let entry = scoped(entry, scope)?;
+    let by = caller.name.clone();
     let lists = Arc::clone(&door.lists);
     change(door, caller.name, AdminEvent::ListRemoved, move || {
         let message = format!("{entry} is off the {list} list");
-        match lists.remove(list, &entry).map_err(refused)? {
-            Removed::Was(listed) => {
+        match lists.remove(list, &entry, &by).map_err(refused)? {
+            Removed::Was { listed, change } => {
                 let mut notes = Vec::new();
                 if let Found::Within { list: other, listed: wider } = lists.find(list, &entry) {
                     notes.push(format!(
@@ -148,23 +176,36 @@ pub(super) async fn remove(
                         wider.entry
                     ));
                 }
-                let detail = format!("{list} list: {}", listed.told());
-                Ok((json!({"entry": shown(&listed), "message": message, "notes": notes}), Some(detail)))
+                let detail = format!("change {change}, {list} list: {}", listed.told());
+                let told =
+                    json!({"entry": shown(&listed), "message": message, "notes": notes, "change": change});
+                Ok((told, Some(detail)))
             }
-            Removed::WasDamaged => {
-                let detail = format!("{list} list: {entry}, whose record could not be read");
-                Ok((json!({"message": message, "notes": []}), Some(detail)))
+            Removed::WasDamaged { change } => {
+                let detail = format!("change {change}, {list} list: {entry}, whose record could not be read");
+                Ok((json!({"message": message, "notes": [], "change": change}), Some(detail)))
             }
             Removed::WasNot => Err(ApiError::NotFound(match lists.find(list, &entry) {
                 Found::Within { list: other, listed } => format!(
                     "{entry} is not on the {list} list itself; {} is on the {other} list and decides about it",
                     listed.entry
                 ),
-                _ => format!("{entry} is not on the {list} list"),
+                _ => match scoped_alike(&lists, list, &entry) {
+                    None => format!("{entry} is not on the {list} list"),
+                    Some(other) => format!("{entry} is not on the {list} list; {other} is"),
+                },
             })),
         }
     })
     .await
+}
+
+/// An entry of the same pattern for others, if there is one.
+fn scoped_alike(lists: &lists::Lists, list: List, entry: &Entry) -> Option<Entry> {
+    let plain = entry.clone().within(None);
+    let query = lists::Query { text: Some(plain.to_string()), limit: 1_000, ..lists::Query::default() };
+    let mut alike = lists.list(list, &query).entries.into_iter().map(|listed| listed.entry);
+    alike.find(|other| other.pattern == plain.pattern && other.scope != entry.scope)
 }
 
 /// How a file is imported.
@@ -206,8 +247,9 @@ pub(super) async fn import(
     let (lists, who) = (Arc::clone(&door.lists), caller.name);
     let author = who.clone();
     let done = change(door, who, AdminEvent::ListImported, move || {
-        let imported = lists.import(list, &lines, mode, &author, dry_run).map_err(refused)?;
-        let detail = format!("{list} list: {}", counts(&imported, &lines));
+        let (imported, change) = lists.import(list, &lines, mode, &author, dry_run).map_err(refused)?;
+        let detail =
+            change.map(|change| format!("change {change}, {list} list: {}", counts(&imported, &lines)));
         let told = json!({
             "imported": imported,
             "over": lines.over,
@@ -215,8 +257,9 @@ pub(super) async fn import(
             "duplicate_count": lines.duplicate_count,
             "dry_run": dry_run,
             "message": sentence(list, &imported, &lines, dry_run),
+            "change": change,
         });
-        Ok((told, (!dry_run && imported.is_change()).then_some(detail)))
+        Ok((told, detail))
     });
     Ok(done.await?.into_response())
 }
@@ -269,7 +312,7 @@ pub(super) async fn export(
 
 /// Does a change and notes it in the audit, as one piece: who asked may go away in the middle, and what was
 /// changed must be on record all the same. The change returns the answer and, if it changed anything, what.
-async fn change(
+pub(super) async fn change(
     door: Door,
     by: String,
     what: AdminEvent,
@@ -299,17 +342,20 @@ async fn change(
     }
 }
 
-fn refused(error: ListsError) -> ApiError {
+pub(super) fn refused(error: ListsError) -> ApiError {
     match error {
-        ListsError::Full { .. } => ApiError::BadRequest(error.to_string()),
+        ListsError::Full { .. } | ListsError::Globs { .. } => ApiError::BadRequest(error.to_string()),
         error => ApiError::internal(error),
     }
 }
 
 /// An entry as the API shows it.
-fn shown(listed: &Listed) -> Value {
+pub(super) fn shown(listed: &Listed) -> Value {
     let mut shown = serde_json::to_value(listed).unwrap_or_default();
     shown["kind"] = json!(listed.entry.kind());
+    if let Some(scope) = &listed.entry.scope {
+        shown["for"] = json!(scope);
+    }
     if let Some(name) = listed.entry.in_unicode() {
         shown["unicode"] = json!(text::line(&name, 400));
     }

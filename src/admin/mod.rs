@@ -30,8 +30,10 @@ mod feeds;
 mod gate;
 mod health;
 pub mod host;
+mod list_changes;
 mod listen;
 mod lists;
+mod notify;
 mod refusal;
 mod release;
 mod retro;
@@ -63,6 +65,7 @@ use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
 use crate::feed::Feeds;
 use crate::lists::Lists;
 use crate::model::{MailId, text};
+use crate::notify::Notifier;
 use crate::pipeline::release::{ReleaseError, Releases, Rescanned};
 use crate::pipeline::{Trial, budget::Share};
 use crate::quarantine::Quarantine;
@@ -94,6 +97,11 @@ pub trait Control: Send + Sync {
     /// The largest message, in bytes.
     fn message_limit(&self) -> u64;
 
+    /// Whether a scanner reads the links of mail, so that entries of the lists for them can match.
+    fn reads_links(&self) -> bool {
+        true
+    }
+
     /// Judges a raw message as the daemon judges mail now, without any effect; the JSON object of
     /// `mailward scan --json`. `share` is what it holds of the memory for mail.
     ///
@@ -123,6 +131,8 @@ pub struct Door {
     pub feeds: Arc<Feeds>,
     /// What was caught afterwards.
     pub retro: Arc<Retro>,
+    /// Who is told.
+    pub notify: Arc<Notifier>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
     /// The metrics.

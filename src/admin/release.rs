@@ -89,9 +89,10 @@ fn refused(error: ReleaseError) -> ApiError {
         ReleaseError::Quarantine(QuarantineError::NotHeld(_) | QuarantineError::NotFor { .. }) => {
             ApiError::NotFound(sentence)
         }
-        ReleaseError::Malware(_) | ReleaseError::Changed(_) | ReleaseError::NoTeacher => {
-            ApiError::Conflict(sentence)
-        }
+        ReleaseError::Malware(_)
+        | ReleaseError::Delivered(_)
+        | ReleaseError::Changed(_)
+        | ReleaseError::NoTeacher => ApiError::Conflict(sentence),
         ReleaseError::Empty => ApiError::BadRequest(sentence),
         ReleaseError::Busy(_) | ReleaseError::Stopping => ApiError::Busy(sentence),
         ReleaseError::NotLearned(_) => ApiError::Elsewhere(sentence),

@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::access::Role;
-use super::{Door, api, feeds, health, lists, release, retro, scan, token_api};
+use super::{Door, api, feeds, health, list_changes, lists, notify, release, retro, scan, token_api};
 
 /// What a route needs and may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/quarantine/{id}", Rule::VIEWER, api::quarantine_show)
         .delete("/api/v1/quarantine/{id}", Rule::ADMIN, api::quarantine_delete)
         .get("/api/v1/quarantine/{id}/message", Rule::OPERATOR, api::quarantine_message)
+        .get("/api/v1/lists/changes", Rule::VIEWER, list_changes::list)
+        .post("/api/v1/lists/changes/{id}/undo", Rule::OPERATOR.long(), list_changes::undo)
         .get("/api/v1/lists/{list}", Rule::VIEWER, lists::list)
         .post("/api/v1/lists/{list}", Rule::OPERATOR, lists::add)
         .delete("/api/v1/lists/{list}", Rule::OPERATOR, lists::remove)
@@ -86,6 +88,8 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/feeds", Rule::VIEWER, feeds::list)
         .get("/api/v1/feeds/lookup", Rule::VIEWER, feeds::look_up)
         .get("/api/v1/retro", Rule::VIEWER, retro::list)
+        .get("/api/v1/notify", Rule::VIEWER, notify::list)
+        .post("/api/v1/notify/{name}/test", Rule::OPERATOR.long(), notify::test)
         .post("/api/v1/feeds/{name}/refresh", Rule::OPERATOR.long(), feeds::refresh)
         .post("/api/v1/quarantine/{id}/release", Rule::OPERATOR.long(), release::release)
         .post("/api/v1/quarantine/{id}/rescan", Rule::OPERATOR.long(), release::rescan)

@@ -82,6 +82,12 @@ impl Bench {
             feeds,
             retro: Retro::open(&store, &dir.path().join("retro"), clock.clone(), Arc::clone(&metrics))
                 .unwrap(),
+            notify: Notifier::new(
+                clock.clone(),
+                Arc::clone(&metrics),
+                crate::audit::Pseudonyms::new(&[0; 32]),
+                crate::notify::Pace::USUAL,
+            ),
             control: Arc::new(Still),
             refusals: Refusals::new(Arc::clone(&audit), Arc::clone(&metrics)),
             audit,

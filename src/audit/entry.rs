@@ -113,6 +113,8 @@ pub enum AdminEvent {
     ListImported,
     /// An entry's time was over.
     ListExpired,
+    /// A change of a list was taken back.
+    ListUndone,
     /// A token for the TCP door was made.
     TokenCreated,
     /// A token was withdrawn.
@@ -138,6 +140,7 @@ impl AdminEvent {
             Self::ListRemoved => "list-removed",
             Self::ListImported => "list-imported",
             Self::ListExpired => "list-expired",
+            Self::ListUndone => "list-undone",
             Self::TokenCreated => "token-created",
             Self::TokenRevoked => "token-revoked",
             Self::AccessRefused => "access-refused",
@@ -169,6 +172,12 @@ pub enum QuarantineEvent {
     Expired,
     /// Judged again.
     Rescanned,
+    /// A message that a scanner missed was delivered, and is kept to be scanned again.
+    SecondLookKept,
+    /// It was scanned again, and nothing is against it.
+    SecondLookClean,
+    /// It was not scanned again in time: nobody looked.
+    SecondLookExpired,
 }
 
 impl QuarantineEvent {
@@ -184,6 +193,9 @@ impl QuarantineEvent {
             Self::Deleted => "deleted",
             Self::Expired => "expired",
             Self::Rescanned => "rescanned",
+            Self::SecondLookKept => "second-look-kept",
+            Self::SecondLookClean => "second-look-clean",
+            Self::SecondLookExpired => "second-look-expired",
         }
     }
 }

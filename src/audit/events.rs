@@ -135,7 +135,7 @@ fn is_event(entry: &Entry) -> bool {
 fn author(entry: &Entry) -> &str {
     match entry {
         Entry::Admin { by, .. } | Entry::Quarantine { by, .. } => by,
-        Entry::Caught(_) => "retro",
+        Entry::Caught(caught) => caught.by.name(),
         _ => "",
     }
 }

@@ -47,9 +47,12 @@ impl Record {
         shorten(&mut left_out, "links", &mut self.urls, list);
         shorten(&mut left_out, "reasons why not inspected", &mut self.not_inspected, list);
         shorten(&mut left_out, "findings", &mut self.findings, list);
+        shorten(&mut left_out, "entries of the lists", &mut self.lists.0, list);
         shorten(&mut left_out, "verdicts", &mut self.verdicts, verdicts);
         shorten(&mut left_out, "headers", &mut self.plan.headers, list);
         shorten(&mut left_out, "names of removed fields", &mut self.plan.removed, list);
+        shorten(&mut left_out, "redirected recipients", &mut self.plan.also.redirected, recipients);
+        shorten(&mut left_out, "copies", &mut self.plan.also.copies, list);
         if let Some(seen) = &mut self.authentication {
             shorten(&mut left_out, "signatures", &mut seen.dkim, list);
             for spf in seen.mail_from.iter_mut().chain(&mut seen.helo) {
@@ -141,6 +144,7 @@ impl Record {
         }
         for hit in &mut self.lists.0 {
             each(&mut hit.entry, address);
+            hit.scope.iter_mut().chain(&mut hit.beside).for_each(|s| each(s, address));
             hit.comment.iter_mut().for_each(|s| each(s, text));
         }
         for shared in &mut self.verdicts {
@@ -155,6 +159,10 @@ impl Record {
             each(&mut header.name, address);
             each(&mut header.value, text.max(500));
         }
+        let also = &mut self.plan.also;
+        also.copies.iter_mut().for_each(|s| each(s, address));
+        also.redirected.iter_mut().for_each(|one| each(&mut one.to, address));
+        also.left_out.iter_mut().for_each(|one| each(&mut one.why, text));
         for fields in &mut self.plan.removed {
             each(&mut fields.name, address);
             fields.claimed.iter_mut().for_each(|s| each(s, address));

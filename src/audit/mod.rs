@@ -65,6 +65,7 @@ mod lookup;
 mod opening;
 mod pseudonym;
 mod query;
+mod reader;
 mod record;
 mod row;
 mod standing;
@@ -75,7 +76,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use caught::Caught;
+pub use caught::{Caught, CaughtBy};
 pub use entry::{AdminEvent, Entry, QuarantineEvent};
 pub use events::{EventQuery, Events};
 pub use expire::Expiry;
@@ -85,6 +86,7 @@ pub use line::LineHash;
 pub use lookup::Explained;
 pub use pseudonym::{KeyError, Pseudonyms};
 pub use query::{Listing, Query};
+pub use reader::{Damaged, Raw, Read, ReadError, Reader};
 pub use record::{AddedHeader, MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
 pub use row::Row;
 pub use standing::Standing;
@@ -275,6 +277,10 @@ impl Audit {
         }
         if let (Entry::Caught(caught), Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
             caught.what = pseudonyms.text(&caught.what);
+            caught.says = pseudonyms.text(&caught.says);
+            for finding in &mut caught.findings {
+                finding.text = pseudonyms.text(&finding.text);
+            }
         }
         let item = Item::of(&entry);
         Pending::new(entry, item)

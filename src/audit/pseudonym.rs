@@ -174,7 +174,7 @@ impl Pseudonyms {
         }
         for hit in &mut record.lists.0 {
             hide(&mut hit.entry);
-            hit.comment.iter_mut().for_each(hide);
+            hit.comment.iter_mut().chain(&mut hit.scope).chain(&mut hit.beside).for_each(hide);
         }
         for shared in &mut record.verdicts {
             hide(&mut shared.verdict.reason);

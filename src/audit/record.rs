@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, Advice, Answer, Attachment, Authentication, Category, Coverage, Direction, Disposition, Envelope,
-    Finding, ListHits, MailId, Plan, RemovedFields, Scanner, Score, SeenUrl, Session, Timestamp, Verdict,
-    part::NotInspected,
+    Action, Advice, Also, Answer, Attachment, Authentication, Category, Coverage, Direction, Disposition,
+    Envelope, Finding, ListHits, MailId, Plan, RemovedFields, Scanner, Score, SeenUrl, Session, Timestamp,
+    Verdict, part::NotInspected,
 };
 
 /// One judged message.
@@ -168,6 +168,9 @@ pub struct PlanSummary {
     /// Header fields that came with it and were removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<RemovedFields>,
+    /// What was done besides, and what was asked for and was not.
+    #[serde(default, skip_serializing_if = "Also::is_empty")]
+    pub also: Also,
 }
 
 /// A header field that we wrote.
@@ -185,13 +188,18 @@ impl From<&Plan> for PlanSummary {
             Action::InsertHeader { name, value, .. } | Action::ChangeHeader { name, value, .. } => {
                 Some(AddedHeader { name: name.clone(), value: value.unfolded() })
             }
-            Action::DeleteHeader { .. } | Action::DeleteRecipient(_) => None,
+            Action::DeleteHeader { .. }
+            | Action::DeleteRecipient(_)
+            | Action::AddRecipient(_)
+            | Action::ReplaceBody(_)
+            | Action::Hold(_) => None,
         };
         Self {
             answer: plan.answer.clone(),
             dispositions: plan.recipients.clone(),
             headers: plan.actions.iter().filter_map(added).collect(),
             removed: plan.removed(),
+            also: plan.also.clone(),
         }
     }
 }

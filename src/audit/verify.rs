@@ -245,7 +245,7 @@ impl Walk {
 
 /// The time of an entry, without reading all of it: a text field called `time`, wherever it stands,
 /// cannot stand inside another text, where its quotes would be escaped.
-fn time_of(content: &[u8]) -> Option<Timestamp> {
+pub(super) fn time_of(content: &[u8]) -> Option<Timestamp> {
     let key = b"\"time\":\"";
     let at = memchr::memmem::find(content, key)? + key.len();
     let text = str::from_utf8(content.get(at..at + 24)?).ok()?;

@@ -59,11 +59,9 @@ fn row(entry: &Entry) -> Vec<String> {
         Entry::Quarantine { id, what, by, detail, .. } => {
             (what.name(), by.as_str(), format!("{id} {detail}"))
         }
-        Entry::Caught(caught) => (
-            "caught-afterwards",
-            "retro",
-            format!("{} {} is listed by {} ({})", caught.id, caught.what, caught.feed, caught.kind),
-        ),
+        Entry::Caught(caught) => {
+            ("caught-afterwards", caught.by.name(), format!("{} {}", caught.id, caught.told()))
+        }
         Entry::Started { version, .. } => ("started", "", format!("version {version}")),
         Entry::Stopped { .. } => ("stopped", "", String::new()),
         Entry::Torn { file, bytes, moved_to, .. } => (

@@ -1,15 +1,17 @@
 //! `mailward explain ID`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::admin_client::Client;
-use super::output::{json, out};
-use crate::audit::{Caught, Entry, Record, Stage};
+use super::output::{err, json, out};
+use crate::audit::{Entry, Record, Stage};
 use crate::config::Config;
+use crate::daemon;
 use crate::model::{MailId, text};
-use crate::pipeline::story;
+use crate::pipeline::{changed, story};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -20,7 +22,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &Arguments, config: &Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let found = Client::new(config)?.get(&format!("/api/v1/audit/{}", arguments.id), &())?;
     let record: Record =
         serde_json::from_value(found["record"].clone()).context("the record cannot be read")?;
@@ -28,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         let mut object = story::object(&record);
         object["answered"] = found["answered"].clone();
         object["events"] = found["events"].clone();
+        changed(&record, path)?.add_to(&mut object);
         json(&object)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -82,9 +85,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         let (what, by, time, detail) = match serde_json::from_value(event.clone()) {
             Ok(Entry::Quarantine { what, by, time, detail, .. }) => (what.name(), by, time, detail),
             Ok(Entry::Caught(caught)) => {
-                let Caught { time, what, feed, kind, category, .. } = *caught;
-                let detail = format!("{what} is listed by {feed} now ({kind}): {category}");
-                ("caught afterwards", "retro".to_owned(), time, detail)
+                ("caught afterwards", caught.by.name().to_owned(), caught.time, caught.told())
             }
             _ => continue,
         };
@@ -93,5 +94,19 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         out(&format!("then      {time}  {} by {}{detail}", what, text::line(&by, 80)));
     }
     out(story::text(&record).trim_end());
+    changed(&record, path)?.lines().iter().for_each(|line| out(line));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What would have changed the verdict by the rules of now. They are needed for nothing else.
+fn changed(record: &Record, path: Option<&Path>) -> anyhow::Result<changed::Told> {
+    match Config::load(path) {
+        Ok(loaded) => Ok(changed::of(record, &daemon::offline_terms(&loaded.config)?, None)),
+        Err(errors) => {
+            err(&format!(
+                "mailward: what would have changed the verdict is not said, as the rules cannot be used:\n{errors}"
+            ));
+            Ok(changed::Told::default())
+        }
+    }
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::admin_client::Client;
 use super::limit;
+use super::list_changes;
 use super::output::{count, err, json, out, table};
 use crate::config::Config;
-use crate::lists::{Entry, Format, Kind, Listed, Query};
+use crate::lists::{Entry, Format, Kind, Listed, Query, Scope};
 use crate::model::{List, causes, text};
 
 /// Most that is read of a file: what the daemon takes, and a byte by which more is seen.
@@ -20,12 +21,16 @@ const MOST: u64 = (32 << 20) + 1;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Which {
-    /// Mail that is let through; never malware. An address or a domain counts where SPF or DKIM proves it.
+    /// Mail that is let through; never malware. An address, a domain or a field counts where SPF or DKIM proves it.
     #[command(subcommand)]
     Allow(Command),
     /// Mail that is refused.
     #[command(subcommand)]
     Block(Command),
+    /// What was changed on both lists, the newest first.
+    Log(list_changes::Log),
+    /// Make a list as it was before a change.
+    Undo(list_changes::Undo),
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,11 +42,17 @@ pub(super) enum Command {
         /// The entries.
         #[arg(required = true, value_name = "ENTRY")]
         entries: Vec<Entry>,
+        /// The ones for these recipients alone: @example.org or alice@example.org.
+        #[arg(long = "for", value_name = "RECIPIENTS")]
+        scope: Option<Scope>,
     },
     /// What is known of an entry; or which wider entry decides about it.
     Show {
         /// An address, a domain, a client's address or network.
         entry: Entry,
+        /// The one for these recipients alone: @example.org or alice@example.org.
+        #[arg(long = "for", value_name = "RECIPIENTS")]
+        scope: Option<Scope>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -61,9 +72,15 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
     /// An address (a@example.org), a domain with its sub-domains (example.org), a domain alone
-    /// (@example.org), or a client (192.0.2.7, 192.0.2.0/24, 2001:db8::/32).
+    /// (@example.org), a client (192.0.2.7, 192.0.2.0/24, 2001:db8::/32), the host of links with those below it
+    /// (url:evil.example), a file (sha256:…), or the value of a header field, in which * stands for any text
+    /// (header:List-Id:*.lists.example.org).
     #[arg(required = true, value_name = "ENTRY")]
     entries: Vec<Entry>,
+    /// For these recipients alone: @example.org (no sub-domains) or alice@example.org. Of the same entry the one
+    /// for fewer recipients counts.
+    #[arg(long = "for", value_name = "RECIPIENTS")]
+    scope: Option<Scope>,
     /// Why; "" takes a comment away.
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -74,9 +91,12 @@ pub(super) struct Add {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rows {
-    /// address, domain or network.
+    /// address, domain, network, url, attachment or header.
     #[arg(long, value_parser = kind)]
     kind: Option<Kind>,
+    /// Entries for these recipients alone.
+    #[arg(long = "for", value_name = "RECIPIENTS")]
+    scope: Option<Scope>,
     /// Text in entry, comment or author.
     #[arg(long)]
     text: Option<String>,
@@ -118,27 +138,32 @@ fn kind(text: &str) -> Result<Kind, String> {
     Kind::ALL
         .into_iter()
         .find(|kind| kind.name() == text)
-        .ok_or_else(|| format!("{text:?} is not one of address, domain, network"))
+        .ok_or_else(|| format!("{text:?} is not one of address, domain, network, url, attachment, header"))
 }
 
 pub(super) fn run(which: &Which, config: &Config) -> anyhow::Result<ExitCode> {
     let (list, command) = match which {
         Which::Allow(command) => (List::Allow, command),
         Which::Block(command) => (List::Block, command),
+        Which::Log(arguments) => return list_changes::log(&Client::new(config)?, arguments),
+        Which::Undo(arguments) => return list_changes::undo(&Client::new(config)?, arguments),
     };
     let client = Client::new(config)?;
     let path = format!("/api/v1/lists/{list}");
     match command {
         Command::Add(arguments) => {
-            let Add { entries, comment, expires } = arguments;
+            let Add { entries, scope, comment, expires } = arguments;
             Ok(each(entries, |entry| {
-                client.post_json(&path, &json!({"entry": entry, "comment": comment, "expires": expires}))
+                let new = json!({"entry": entry, "for": scope, "comment": comment, "expires": expires});
+                client.post_json(&path, &new)
             }))
         }
-        Command::Remove { entries } => {
-            Ok(each(entries, |entry| client.delete_one(&path, &json!({ "entry": entry }))))
+        Command::Remove { entries, scope } => {
+            Ok(each(entries, |entry| client.delete_one(&path, &named(entry, scope.as_ref()))))
         }
-        Command::Show { entry, json: as_json } => show(&client, &path, entry, *as_json),
+        Command::Show { entry, scope, json: as_json } => {
+            show(&client, &path, &named(entry, scope.as_ref()), *as_json)
+        }
         Command::List(arguments) => rows(&client, &path, list, arguments),
         Command::Import(arguments) => import(&client, &path, arguments),
         Command::Export { format } => {
@@ -146,6 +171,14 @@ pub(super) fn run(which: &Which, config: &Config) -> anyhow::Result<ExitCode> {
             client.copy(&format!("{path}/export"), &query, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// The query that names an entry.
+fn named(entry: &Entry, scope: Option<&Scope>) -> Value {
+    match scope {
+        None => json!({ "entry": entry }),
+        Some(scope) => json!({"entry": entry, "for": scope}),
     }
 }
 
@@ -168,14 +201,14 @@ fn each(entries: &[Entry], change: impl Fn(&Entry) -> anyhow::Result<Value>) -> 
 }
 
 /// What should be known besides, on stderr.
-fn notes(answer: &Value) {
+pub(super) fn notes(answer: &Value) {
     for note in answer["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         err(&format!("note: {}", text::line(note, 1000)));
     }
 }
 
-fn show(client: &Client, path: &str, entry: &Entry, as_json: bool) -> anyhow::Result<ExitCode> {
-    let found = client.get(&format!("{path}/entry"), &json!({ "entry": entry }))?;
+fn show(client: &Client, path: &str, query: &Value, as_json: bool) -> anyhow::Result<ExitCode> {
+    let found = client.get(&format!("{path}/entry"), query)?;
     if as_json {
         json(&found)?;
         return Ok(ExitCode::SUCCESS);
@@ -207,6 +240,7 @@ fn rows(client: &Client, path: &str, list: List, arguments: &Rows) -> anyhow::Re
     let query = Query {
         kind: arguments.kind,
         text: arguments.text.clone(),
+        scope: arguments.scope.clone(),
         limit: arguments.limit,
         after: arguments.after.clone(),
     };

@@ -13,6 +13,7 @@ accepts, tags, refuses or holds it, and can say later why.
 .B mailward serve
 is the daemon.
 .BR check\-config ,
+.BR policy ,
 .BR scan ,
 .B completions
 and

@@ -1,4 +1,4 @@
-//! The commands. `serve`, `check-config`, `scan`, `man` and `completions` work by themselves; the rest
+//! The commands. `serve`, `check-config`, `policy`, `scan`, `man` and `completions` work by themselves; the rest
 //! asks the daemon through its admin socket.
 //!
 //! **Contract.** [`run`] parses the arguments, does what was asked and returns the exit code: 0 done,
@@ -16,8 +16,11 @@ mod feed;
 mod learn;
 mod limit;
 mod list;
+mod list_changes;
 mod man;
+mod notify;
 mod output;
+mod policy;
 mod quarantine;
 mod retro;
 mod scan;
@@ -67,6 +70,9 @@ enum Command {
     Explain(explain::Arguments),
     /// What the daemon is doing, at a glance.
     Status(status::Arguments),
+    /// Look at rules, and try them before they are trusted.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Look through the record of what was judged.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -79,6 +85,9 @@ enum Command {
     /// Accepted mail of which a feed said later that it was bad.
     #[command(subcommand)]
     Retro(retro::Command),
+    /// Who is told of what happens, and whether it arrives.
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Look through what was held.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -144,21 +153,19 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::CheckConfig => check_config(arguments),
-        Command::Scan(scan) => scan::run(scan, load(arguments)?),
-        Command::Explain(explain) => explain::run(explain, &load(arguments)?),
+        Command::Scan(scan) => scan::run(scan, Config::load(arguments.config.as_deref())?.config),
+        Command::Explain(explain) => explain::run(explain, &load(arguments)?, arguments.config.as_deref()),
         Command::Status(status) => status::run(status, &load(arguments)?),
+        Command::Policy(command) => policy::run(command, arguments.config.as_deref()),
         Command::Audit(command) => audit::run(command, load(arguments)?),
         Command::List(which) => list::run(which, &load(arguments)?),
         Command::Feed(command) => feed::run(command, &load(arguments)?),
         Command::Retro(command) => retro::run(command, &load(arguments)?),
+        Command::Notify(command) => notify::run(command, &load(arguments)?),
         Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
         Command::Token(command) => token::run(command, &load(arguments)?),
         Command::Learn(learn) => learn::run(learn, &load(arguments)?),
-        Command::Reload => {
-            let answer = admin_client::Client::new(&load(arguments)?)?.post("/api/v1/reload")?;
-            out(answer["message"].as_str().unwrap_or("reloaded"));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Reload => reload(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "mailward", &mut script);
@@ -174,8 +181,28 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// For commands that ask the daemon: rules that are at fault must not keep anybody from it.
 fn load(arguments: &Arguments) -> anyhow::Result<Config> {
-    Ok(Config::load(arguments.config.as_deref())?.config)
+    Ok(Config::load_settings(arguments.config.as_deref())?.config)
+}
+
+/// The daemon itself reads, and refuses: it then says so wherever it says that something is wrong.
+fn reload(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match admin_client::Client::new(&load(arguments)?)?.post("/api/v1/reload") {
+        Ok(answer) => {
+            out(answer["message"].as_str().unwrap_or("reloaded"));
+            Ok(ExitCode::SUCCESS)
+        }
+        // What the rules are at fault for is a fault of the configuration.
+        Err(error)
+            if !error.is::<admin_client::Unreachable>()
+                && Config::load(arguments.config.as_deref()).is_err() =>
+        {
+            err(&format!("mailward: {}", causes(error.as_ref())));
+            Ok(ExitCode::from(EX_CONFIG))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn check_config(arguments: &Arguments) -> anyhow::Result<ExitCode> {

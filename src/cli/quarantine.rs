@@ -13,7 +13,7 @@ use super::selection::{self, Done, Search, Selection, Verb};
 use crate::config::Config;
 use crate::model::{Disposition, MailId, text};
 use crate::pipeline::release::{Order, Report, Rescanned};
-use crate::quarantine::Standing;
+use crate::quarantine::{Query, Standing};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -45,6 +45,9 @@ pub(super) struct List {
     /// Only what is older than this id: to go on where a list ended.
     #[arg(long)]
     before: Option<MailId>,
+    /// Also copies of delivered mail, which is not held: those of state second-look and caught.
+    #[arg(long)]
+    all: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -120,7 +123,7 @@ fn path(id: MailId, what: &str) -> String {
 }
 
 fn list(arguments: &List, client: &Client) -> anyhow::Result<ExitCode> {
-    let query = arguments.search.query(arguments.before, arguments.limit);
+    let query = Query { all: arguments.all, ..arguments.search.query(arguments.before, arguments.limit) };
     let listing = client.get("/api/v1/quarantine", &query)?;
     if arguments.json {
         json(&listing)?;

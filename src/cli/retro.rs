@@ -9,14 +9,14 @@ use super::admin_client::Client;
 use super::output::{count, err, json, table};
 use super::{limit, when};
 use crate::admin::RetroQuery;
-use crate::audit::Caught;
+use crate::audit::{Caught, CaughtBy};
 use crate::config::Config;
 use crate::model::{Timestamp, text};
 use crate::retro::Listing;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Mail that was accepted, and of which a feed said later that it was bad; the newest first.
+    /// Mail that was accepted, and of which a feed or a second look said later that it was bad; the newest first.
     List(Arguments),
 }
 
@@ -43,7 +43,7 @@ pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode
     }
     let listing: Listing = serde_json::from_value(found).context("the list cannot be read")?;
     let rows: Vec<Vec<String>> = listing.caught.iter().map(row).collect();
-    table(&["ID", "ACCEPTED", "CAUGHT", "FEED", "MATCH", "VERDICT", "WHAT"], &rows, 200);
+    table(&["ID", "ACCEPTED", "CAUGHT", "BY", "MATCH", "VERDICT", "WHAT"], &rows, 200);
     err(&format!("{} watched", count(listing.kept, "accepted message")));
     if listing.more {
         err("there are more: --limit, --since");
@@ -53,11 +53,15 @@ pub(super) fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode
 
 fn row(caught: &Caught) -> Vec<String> {
     let says = if caught.says.is_empty() { String::new() } else { format!(" ({})", caught.says) };
+    let by = match caught.by {
+        CaughtBy::Feed => caught.feed.clone(),
+        CaughtBy::SecondLook => format!("second look: {}", caught.feed),
+    };
     vec![
         caught.id.to_string(),
         caught.accepted.to_string(),
         caught.time.to_string(),
-        text::line(&caught.feed, 40),
+        text::line(&by, 60),
         text::line(&caught.kind, 20),
         caught.category.to_string(),
         text::line(&format!("{}{says}", caught.what), 600),

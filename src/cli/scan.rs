@@ -14,7 +14,7 @@ use crate::daemon;
 use crate::dns::Zone;
 use crate::mail;
 use crate::model::{Message, Skip, causes};
-use crate::pipeline::{Engine, Trial, story};
+use crate::pipeline::{Engine, Trial, changed, story};
 use crate::telemetry::{Clock, Metrics};
 
 /// What `mailward scan --help` says at its end.
@@ -44,6 +44,16 @@ pub(super) struct Arguments {
     /// Mail to judge, one message a file; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    peer: Peer,
+    /// Print one JSON object a message.
+    #[arg(long)]
+    json: bool,
+}
+
+/// As whose mail it is judged.
+#[derive(Debug, clap::Args)]
+pub(super) struct Peer {
     /// Address of the client that sent it; without it SPF and iprev have nobody to judge.
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
@@ -59,9 +69,18 @@ pub(super) struct Arguments {
     /// Answer every DNS question from this file instead of asking servers.
     #[arg(long, value_name = "ZONE")]
     dns_zone: Option<PathBuf>,
-    /// Print one JSON object a message.
-    #[arg(long)]
-    json: bool,
+}
+
+impl Peer {
+    /// The same for the pipeline.
+    pub(super) fn trial(&self) -> Trial {
+        Trial { ip: self.ip, helo: self.helo.clone(), from: self.from.clone(), rcpt: self.rcpt.clone() }
+    }
+
+    /// The file that answers DNS questions.
+    pub(super) fn zone(&self) -> anyhow::Result<Option<Zone>> {
+        self.dns_zone.as_deref().map(zone).transpose()
+    }
 }
 
 /// Judges each file. A file that cannot be read does not keep the others from being judged.
@@ -70,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     let limit = config.limits.message.bytes();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
-    let zone = arguments.dns_zone.as_deref().map(zone).transpose()?;
+    let zone = arguments.peer.zone()?;
     let urls = &config.scanner.urls;
     let asks_lists = urls.enabled && !urls.lookups.blocklists.is_empty();
     if zone.is_some() && !config.scanner.auth.enabled && !asks_lists {
@@ -90,12 +109,8 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
         }
     }
     let engine = daemon::offline_engine(&config, &metrics, zone, known)?;
-    let trial = Trial {
-        ip: arguments.ip,
-        helo: arguments.helo.clone(),
-        from: arguments.from.clone(),
-        rcpt: arguments.rcpt.clone(),
-    };
+    let terms = daemon::offline_terms(&config)?;
+    let trial = arguments.peer.trial();
     let mut code = ExitCode::SUCCESS;
     let mut told_of_client = arguments.json;
     for (position, file) in arguments.files.iter().enumerate() {
@@ -112,17 +127,21 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
         for doubt in doubts(messages, &message) {
             err(&format!("mailward: {} {doubt}", name(file)));
         }
-        let mut record = runtime.block_on(judge(&engine, &trial, message))?;
+        let mut record = runtime.block_on(judge(&engine, &trial, message.clone()))?;
         if arguments.json {
-            json(&trial.object(&record))?;
+            let mut object = trial.object(&record);
+            changed::of(&record, &terms, Some(&message)).add_to(&mut object);
+            json(&object)?;
         } else {
-            if arguments.rcpt.is_empty() {
+            let changes = changed::of(&record, &terms, Some(&message));
+            if arguments.peer.rcpt.is_empty() {
                 record.envelope.recipients.clear();
             }
             if arguments.files.len() > 1 {
                 out(&format!("{}{}:", if position > 0 { "\n" } else { "" }, file.display()));
             }
             out(story::text(&record).trim_end());
+            changes.lines().iter().for_each(|line| out(line));
             let nobody = record.authentication.as_ref().and_then(|seen| seen.no_client);
             if nobody == Some(Skip::NoClient) && !std::mem::replace(&mut told_of_client, true) {
                 err(
@@ -134,7 +153,11 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<ExitC
     Ok(code)
 }
 
-async fn judge(engine: &Engine, trial: &Trial, message: Message) -> anyhow::Result<crate::audit::Record> {
+pub(super) async fn judge(
+    engine: &Engine,
+    trial: &Trial,
+    message: Message,
+) -> anyhow::Result<crate::audit::Record> {
     let clock = Clock::system();
     let id = clock.mail_id().map_err(|e| anyhow!("the machine gives no random numbers: {e}"))?;
     // The daemon has the lists; a file is judged without them.
@@ -209,7 +232,7 @@ fn name(file: &Path) -> String {
     if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-fn read(file: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(file: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let mut raw = Vec::new();
     let most = limit as u64 + 1;
     let name = name(file);

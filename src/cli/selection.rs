@@ -29,7 +29,8 @@ pub(super) struct Search {
     /// clean, suspicious, spam, phish or malware.
     #[arg(long, alias = "category", value_name = "CATEGORY")]
     verdict: Option<Category>,
-    /// held, uncertain (perhaps released) or released.
+    /// held, uncertain (perhaps released) or released; of mail that was delivered: second-look (waits to be scanned
+    /// again) or caught (found bad then).
     #[arg(long, value_name = "STATE")]
     state: Option<Standing>,
     /// Text in the sender's address.
@@ -47,7 +48,7 @@ impl Search {
     /// The question to the daemon, for one page.
     pub(super) fn query(&self, before: Option<MailId>, limit: usize) -> Query {
         let Self { since, until, verdict, state, sender, recipient, text } = self.clone();
-        Query { since, until, category: verdict, state, sender, recipient, text, before, limit }
+        Query { since, until, category: verdict, state, all: false, sender, recipient, text, before, limit }
     }
 
     /// Nothing is searched for.

@@ -94,6 +94,10 @@ fn lines(status: &Value) -> Vec<String> {
         line("scanner", told);
     }
     line("quarantine", quarantine(&status["quarantine"]));
+    let second_look = &status["second_look"];
+    if number(&second_look["waiting"]) + number(&second_look["caught"]) > 0 {
+        line("second look", waiting(second_look));
+    }
     line("audit", audit(&status["audit"]));
     let lists: Vec<String> = List::ALL
         .iter()
@@ -130,6 +134,17 @@ fn quarantine(held: &Value) -> String {
         told.push_str(&format!(" ({})", classes.join("; ")));
     }
     told
+}
+
+fn waiting(copies: &Value) -> String {
+    let since = copies["oldest"].as_str().map(|oldest| format!(" since {}", text::line(oldest, 40)));
+    format!(
+        "{} delivered and waiting to be scanned again{}, {} found bad, {}",
+        number(&copies["waiting"]),
+        since.unwrap_or_default(),
+        number(&copies["caught"]),
+        bytes(number(&copies["bytes"]))
+    )
 }
 
 fn audit(journal: &Value) -> String {
@@ -183,6 +198,7 @@ mod tests {
                 {"name": "yara", "health": "up", "version": "abc"},
             ],
             "quarantine": {"entries": 2, "bytes": 4096, "by_category": {"spam": {"entries": 2, "bytes": 4096}}},
+            "second_look": {"waiting": 3, "oldest": "2026-11-20T11:30:00.000Z", "caught": 1, "bytes": 4096},
             "audit": {"last_sync": "2026-11-20T12:00:00.000Z", "index_lag": 3, "trouble": null},
             "lists": {"allow": 10, "block": 2},
             "config": {"file": "/etc/mailward/mailward.toml", "reload": {"time": "2026-11-20T11:00:00.000Z", "ok": false}},
@@ -200,6 +216,7 @@ mod tests {
                 "scanner     clamd: degraded: refused?[2J, left alone for a while",
                 "scanner     yara: up, abc",
                 "quarantine  2 kept, 4.1 kB (spam 2, 4.1 kB)",
+                "second look 3 delivered and waiting to be scanned again since 2026-11-20T11:30:00.000Z, 1 found bad, 4.1 kB",
                 "audit       on disk at 2026-11-20T12:00:00.000Z, index behind by 3",
                 "lists       allow 10, block 2",
                 "config      /etc/mailward/mailward.toml; what it says now was refused at 2026-11-20T11:00:00.000Z",

@@ -239,6 +239,12 @@ pub(super) fn look_up<'t, 's>(
     }
 }
 
+/// Where the value at a dotted path is in a text.
+pub(super) fn place_of(source: &Source, path: &str) -> Option<Range<usize>> {
+    let (root, _) = DeTable::parse_recoverable(&source.text);
+    look_up(root.get_ref(), path).map(|(_, value)| value.span())
+}
+
 /// `[scanner.clamd]` for a table, `` `timeout` in [scanner.clamd] `` for a key in one,
 /// `` an entry of `own` in [network] `` in a list.
 pub(super) fn name(way: &Way, kind: &Kind) -> String {

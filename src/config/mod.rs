@@ -32,12 +32,14 @@ mod check;
 mod document;
 mod feed;
 mod machine;
+mod policy_file;
 mod problem;
 mod read;
 mod reword;
 mod scanners;
 mod sections;
 mod source;
+mod symbols;
 #[cfg(test)]
 mod tests;
 
@@ -65,8 +67,15 @@ pub struct Config {
     pub scanner: Scanners,
     /// `[feed.NAME]`.
     pub feed: BTreeMap<String, Feed>,
+    /// `[notify.NAME]`.
+    pub notify: BTreeMap<String, crate::notify::Section>,
     /// `[policy]`.
     pub policy: crate::policy::Config,
+    /// The rules of the file that `[policy] rules` names, and the shipped ones.
+    #[serde(skip)]
+    pub rules: crate::policy::Rules,
+    /// `[second_look]`.
+    pub second_look: crate::pipeline::second_look::Config,
     /// `[retro]`.
     pub retro: crate::retro::Config,
     /// `[lists]`.
@@ -98,7 +107,10 @@ impl Default for Config {
             auth: Auth::default(),
             scanner: Scanners::default(),
             feed: BTreeMap::new(),
+            notify: BTreeMap::new(),
             policy: Default::default(),
+            rules: Default::default(),
+            second_look: Default::default(),
             retro: Default::default(),
             lists: Default::default(),
             quarantine: Default::default(),
@@ -118,7 +130,9 @@ const NO_FILE: &str = "the defaults";
 /// How far a configuration is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Depth {
-    /// What stands in the file.
+    /// What stands in the file itself, without the rules of the policy.
+    Settings,
+    /// What stands in the file, and its rules.
     File,
     /// Also what it names on this machine: rules, folders, groups.
     Machine,
@@ -142,7 +156,24 @@ impl Config {
     /// # Errors
     /// All that is wrong with the file, at once.
     pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
-        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::File)
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::File, None)
+    }
+
+    /// The same with the file `rules` in place of the one that `[policy] rules` names.
+    ///
+    /// # Errors
+    /// All that is wrong with both, at once.
+    pub fn load_with_rules(path: Option<&Path>, rules: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::File, rules)
+    }
+
+    /// The same without the file of rules: for commands that ask the daemon, which must be reached also while
+    /// that file is at fault. The rules are the shipped ones.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, at once.
+    pub fn load_settings(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::Settings, None)
     }
 
     /// The same for `check-config`: also compiles the rules that the file names, and looks whether the
@@ -151,10 +182,15 @@ impl Config {
     /// # Errors
     /// All that is wrong, at once.
     pub fn check(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
-        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::Machine)
+        Self::load_or(path, Path::new(DEFAULT_PATH), Depth::Machine, None)
     }
 
-    fn load_or(path: Option<&Path>, default: &Path, depth: Depth) -> Result<Loaded, ConfigErrors> {
+    fn load_or(
+        path: Option<&Path>,
+        default: &Path,
+        depth: Depth,
+        rules: Option<&Path>,
+    ) -> Result<Loaded, ConfigErrors> {
         let is_absent = |path: &Path| {
             // A link to nowhere is not nothing.
             std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
@@ -162,9 +198,9 @@ impl Config {
         match path {
             None if is_absent(default) => {
                 let source = source::Source::from_bytes(Path::new(NO_FILE), &[])?;
-                Ok(Loaded { file: None, ..Self::from_source(&source, depth)? })
+                Ok(Loaded { file: None, ..Self::from_source(&source, depth, rules)? })
             }
-            path => Self::from_source(&source::Source::read(path.unwrap_or(default))?, depth),
+            path => Self::from_source(&source::Source::read(path.unwrap_or(default))?, depth, rules),
         }
     }
 
@@ -173,10 +209,14 @@ impl Config {
     /// # Errors
     /// All that is wrong with it, at once.
     pub fn parse(name: &Path, bytes: &[u8]) -> Result<Loaded, ConfigErrors> {
-        Self::from_source(&source::Source::from_bytes(name, bytes)?, Depth::File)
+        Self::from_source(&source::Source::from_bytes(name, bytes)?, Depth::File, None)
     }
 
-    fn from_source(source: &source::Source, depth: Depth) -> Result<Loaded, ConfigErrors> {
+    fn from_source(
+        source: &source::Source,
+        depth: Depth,
+        instead: Option<&Path>,
+    ) -> Result<Loaded, ConfigErrors> {
         let mut problems = problem::Problems::new(source);
         let mut config = Self::default();
         if let Some(table) = document::parse(source, &mut problems) {
@@ -185,13 +225,37 @@ impl Config {
                 config = check::check(read, depth, &mut problems);
             }
         }
-        let warnings = problems.finish()?;
-        Ok(Loaded { config, warnings, file: Some(source.name.clone()) })
+        let is_asked = instead.is_none() && depth != Depth::Settings;
+        let rules = match policy_file::path(&config, &source.name).filter(|_| is_asked) {
+            None => instead.map(|path| policy_file::load_given(path, &config)),
+            Some(path) => match policy_file::unreadable(&path) {
+                None => Some(policy_file::load(&path, &config)),
+                Some(why) => {
+                    let at = document::place_of(source, "policy.rules");
+                    problems.error(at, why).help("give the path of a file of rules, or leave the key out");
+                    None
+                }
+            },
+        };
+        let mut read = problems.finish();
+        match rules {
+            None => {}
+            Some(Ok(rules)) => {
+                config.rules = rules.rules;
+                if let Ok(warnings) = &mut read {
+                    warnings.extend(rules.warnings);
+                }
+            }
+            Some(Err(errors)) => read = Err(errors.behind(read.err())),
+        }
+        Ok(Loaded { config, warnings: read?, file: Some(source.name.clone()) })
     }
 
     /// Every section there is, with its defaults: what `conf/mailward.toml` shows.
     fn reference() -> Self {
         let urlhaus = Url::of_default("https://urlhaus.abuse.ch/downloads/csv_online/");
+        let to = vec!["postmaster@example.org".to_owned()];
+        let admin = crate::notify::Section { to, ..crate::notify::Section::new(crate::notify::By::Mail) };
         Self {
             lmtp: Some(Lmtp::default()),
             scanner: Scanners {
@@ -200,6 +264,7 @@ impl Config {
                 ..Scanners::default()
             },
             feed: BTreeMap::from([("urlhaus".to_owned(), Feed::new(Format::UrlhausCsv, urlhaus))]),
+            notify: BTreeMap::from([("admin".to_owned(), admin)]),
             ..Self::default()
         }
     }
@@ -244,6 +309,9 @@ impl Config {
         let urls = Some(&self.scanner.urls).filter(|urls| urls.enabled);
         let key = urls.and_then(|urls| urls.lookups.spamhaus_key.as_ref());
         secrets.extend(key.map(|key| ("scanner.urls.lookups.spamhaus_key".to_owned(), key)));
+        for (name, section) in self.notify.iter().filter(|(_, section)| section.enabled) {
+            secrets.extend(section.secrets().map(|(key, secret)| (format!("notify.{name}.{key}"), secret)));
+        }
         secrets
     }
 }

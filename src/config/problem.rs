@@ -73,6 +73,24 @@ impl Problem {
         &self.message
     }
 
+    /// What to do, a sentence each.
+    #[must_use]
+    pub fn helps(&self) -> &[String] {
+        &self.help
+    }
+
+    /// The file that it is about.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.place.as_ref().map(|place| place.file.as_path())
+    }
+
+    /// The column in the line, in characters, counted from 1; `None` if no line is at fault.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        self.place.as_ref().filter(|place| place.line.is_some()).map(|place| place.column)
+    }
+
     /// The line in the file, counted from 1; `None` if no line is at fault.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
@@ -135,6 +153,14 @@ impl ConfigErrors {
     /// One error.
     pub(super) fn of(file: &Path, problem: Problem) -> Self {
         Self { file: file.to_owned(), problems: vec![problem], more: false }
+    }
+
+    /// These behind those of another file.
+    pub(super) fn behind(self, others: Option<Self>) -> Self {
+        let Some(mut all) = others else { return self };
+        all.problems.extend(self.problems);
+        all.more |= self.more;
+        all
     }
 
     /// The problems in the order of the file, warnings among them.

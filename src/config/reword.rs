@@ -110,14 +110,20 @@ fn unknown(
     place: Option<Range<usize>>,
 ) {
     let (word, parent) = (hit.word(), hit.parent());
+    let is_entry = matches!(hit.way.last(), Some(super::document::Step::Index(_)));
     let message = match (hit.kind == Kind::Table, parent.is_empty()) {
+        (true, _) if is_entry => format!("unknown section [[{parent}]]"),
         (true, _) => format!("unknown section {}", name(&hit.way, &hit.kind)),
         (false, true) => format!("unknown key `{word}` at the top level"),
         (false, false) => format!("unknown key `{word}` in [{parent}]"),
     };
     let problem = problems.error(place, message);
     if let Some(close) = closest(word, known) {
-        if hit.kind == Kind::Table {
+        if is_entry && hit.kind == Kind::Table {
+            let above = parent.rsplit_once('.').map_or("", |(above, _)| above);
+            let dot = if above.is_empty() { "" } else { "." };
+            problem.help(format!("did you mean [[{above}{dot}{close}]]?"));
+        } else if hit.kind == Kind::Table {
             let dot = if parent.is_empty() { "" } else { "." };
             problem.help(format!("did you mean [{parent}{dot}{close}]?"));
         } else {

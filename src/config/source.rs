@@ -121,11 +121,11 @@ impl Source {
 /// A place in a file, with its line made safe for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Counted from 1; `None` for the file as a whole.
     pub(super) line: Option<usize>,
     /// In characters, counted from 1.
-    column: usize,
+    pub(super) column: usize,
     shown: String,
     indent: usize,
     carets: usize,

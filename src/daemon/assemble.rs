@@ -12,9 +12,9 @@ use crate::config::{Config, SecretError};
 use crate::dns::Zone;
 use crate::feed::{Source, offline};
 use crate::model::{Category, OwnId, Scanner};
-use crate::pipeline::Engine;
 use crate::pipeline::engine::Settings;
 use crate::pipeline::release;
+use crate::pipeline::{Engine, Terms};
 use crate::policy::{Policy, Worth};
 use crate::retro;
 use crate::scan::auth::{self, Auth};
@@ -54,6 +54,27 @@ pub fn offline_feeds(config: &Config) -> (Known, Vec<String>) {
     (Known::Still(index), notes)
 }
 
+/// What is judged by under this configuration, without anything to judge: for records of the past.
+///
+/// # Errors
+/// If the policy contradicts itself.
+pub fn offline_terms(config: &Config) -> Result<Terms, DaemonError> {
+    let terms = |scanner| Some((scanner, config.scanner.terms(scanner)?.on_failure));
+    Ok(Terms {
+        policy: policy(config)?,
+        on_failure: Scanner::ALL.into_iter().filter_map(terms).collect(),
+        lists: crate::lists::Terms::new(&config.lists),
+        fingerprint: fingerprint(config),
+    })
+}
+
+fn policy(config: &Config) -> Result<Policy, DaemonError> {
+    let policy = Policy::new(&config.policy).map_err(|errors| {
+        DaemonError::Policy(errors.iter().map(|e| format!("policy.{e}")).collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok(policy.with_rules(config.rules.clone()))
+}
+
 /// The YARA scanner, unless it is off.
 pub(super) fn start_yara(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Yara>>, DaemonError> {
     let section = &config.scanner.yara;
@@ -69,9 +90,7 @@ pub(super) fn engine(
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Result<Engine, DaemonError> {
-    let policy = Policy::new(&config.policy).map_err(|errors| {
-        DaemonError::Policy(errors.iter().map(|e| format!("policy.{e}")).collect::<Vec<_>>().join("\n"))
-    })?;
+    let policy = policy(config)?;
     let mut scanners = Vec::new();
     let mut on_failure: BTreeMap<Scanner, Worth> = BTreeMap::new();
     let mut ask = |scan: Arc<dyn crate::scan::Scan>, timeout: Duration, failure: Worth| {
@@ -129,6 +148,25 @@ pub(super) fn feeds(config: &Config) -> Result<BTreeMap<String, crate::feed::Set
     on.map(|(name, feed)| Ok((name.clone(), feed.settings()?))).collect()
 }
 
+/// Who is told, with their secrets.
+pub(super) fn notify(config: &Config) -> Result<BTreeMap<String, crate::notify::Settings>, SecretError> {
+    let host = host(config);
+    let on = config.notify.iter().filter(|(_, section)| section.enabled);
+    on.map(|(name, section)| Ok((name.clone(), section.settings(&host)?))).collect()
+}
+
+/// The name of this host, as mail knows it.
+fn host(config: &Config) -> String {
+    let set = config.auth.authserv_id.as_ref().map(|id| id.as_str().to_owned());
+    let system = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = set.or_else(system).map(|name| name.trim().to_owned());
+    let good = |name: &String| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        !name.is_empty() && name.len() <= 253 && name.bytes().all(plain) && !name.starts_with(['-', '.'])
+    };
+    name.filter(good).unwrap_or_else(|| "localhost".to_owned())
+}
+
 /// What each feed is of.
 fn categories(config: &Config) -> BTreeMap<String, Category> {
     config.feed.iter().map(|(name, feed)| (name.clone(), feed.category())).collect()
@@ -166,6 +204,6 @@ fn auth_settings(config: &Config) -> auth::Settings {
 /// A short name of what judges: two records with the same one were judged by the same policy.
 fn fingerprint(config: &Config) -> String {
     let judged_by = toml::to_string(&config.policy).unwrap_or_default();
-    let hash = Sha256::digest(judged_by.as_bytes());
+    let hash = Sha256::new().chain_update(judged_by).chain_update(config.rules.text()).finalize();
     data_encoding::HEXLOWER.encode(&hash[..6])
 }

@@ -10,15 +10,17 @@ use arc_swap::ArcSwap;
 use super::glance::{self, Reload, Seen};
 use super::neighbours::Neighbours;
 use super::recent::Recent;
-use super::{assemble, notify};
+use super::{assemble, notify, trouble};
 use crate::admin::{Control, Readiness};
 use crate::config::{Config, Loaded};
 use crate::feed::Feeds;
 use crate::intake::milter::Snapshot;
-use crate::model::{MailId, Timestamp};
+use crate::model::{MailId, Scanner, Timestamp};
+use crate::notify::Alarms;
 use crate::pipeline::budget::Share;
 use crate::pipeline::release::{ReleaseError, Rescanned};
-use crate::pipeline::{Budget, Engine, Process, Shared, Trial};
+use crate::pipeline::{Budget, Engine, Process, Shared, Terms, Trial, changed};
+use crate::policy::DRY_RUN_IS_ON;
 use crate::scan::url::Known;
 use crate::scan::yara::Yara;
 use crate::scan::{BoxFuture, Health};
@@ -41,6 +43,8 @@ pub(super) struct Daemon {
     reloading: Mutex<()>,
     taking: AtomicBool,
     recent: Recent,
+    /// What of its state was told.
+    alarms: Mutex<Alarms>,
     started: Timestamp,
 }
 
@@ -94,6 +98,7 @@ impl Daemon {
             reloading: Mutex::new(()),
             taking: AtomicBool::new(false),
             recent: Recent::default(),
+            alarms: Mutex::default(),
             started,
         }
     }
@@ -101,6 +106,11 @@ impl Daemon {
     /// What new connections take.
     pub(super) fn snapshots(&self) -> Arc<ArcSwap<Snapshot>> {
         Arc::clone(&self.snapshots)
+    }
+
+    /// The process of the configuration in use.
+    pub(super) fn process(&self) -> Arc<Process> {
+        Arc::clone(&self.lock().process)
     }
 
     /// Room for messages.
@@ -121,6 +131,20 @@ impl Daemon {
     /// Remembers what was counted until now; called every [`super::recent::EVERY`].
     pub(super) fn remember(&self) {
         self.recent.remember(&self.shared.metrics);
+    }
+
+    /// Tells what has begun or ceased to be in trouble; called every [`super::run::LOOK_EVERY`].
+    pub(super) fn look(&self) {
+        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        let (config, sights) = {
+            let now = self.lock();
+            let refused = now.refused.as_deref();
+            (now.config.clone(), trouble::look(&self.shared, now.process.engine(), &self.feeds, refused))
+        };
+        let told = (&*self.shared, &*self.feeds, &config);
+        for (event, only) in trouble::changes(&mut alarms, sights, told, self.shared.clock.now()) {
+            self.shared.notify.tell(event, only.as_deref());
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -149,6 +173,7 @@ impl Daemon {
                 .map_err(|error| error.to_string())?
         };
         let feeds = assemble::feeds(&config).map_err(|error| error.to_string())?;
+        let sections = assemble::notify(&config).map_err(|error| error.to_string())?;
         // Path and group stay as they are until a restart.
         let kept = &at_start.quarantine;
         let quarantine = |new: &Config| crate::quarantine::Config {
@@ -170,7 +195,9 @@ impl Daemon {
         };
         self.shared.releases.reconfigure(assemble::releases(&config, &neighbours));
         self.shared.retro.configure(assemble::retro(&config));
+        self.shared.second_look.configure(config.second_look.clone());
         self.feeds.configure(&feeds);
+        self.shared.notify.configure(sections);
         let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
         self.snapshots.store(Arc::new(snapshot(&config, &process)));
         let mut now = self.lock();
@@ -190,32 +217,11 @@ impl Daemon {
 
 impl Control for Daemon {
     fn readiness(&self) -> Readiness {
-        let mut degraded = Vec::new();
         let now = self.lock();
-        for asked in now.process.engine().scanners() {
-            if let Health::Degraded(what) = asked.scan.health() {
-                degraded.push(format!("{}: {what}", asked.scan.scanner()));
-            }
-        }
-        if let Some(what) = self.shared.quarantine_trouble.sentence() {
-            degraded.push(format!("quarantine: {what}"));
-        }
-        if let Some(what) = self.shared.audit_trouble.sentence() {
-            degraded.push(format!("audit: {what}"));
-        }
-        if let Some(what) = self.shared.lists.trouble() {
-            degraded.push(format!("lists: {what}"));
-        }
-        if let Some(what) = self.shared.retro.trouble() {
-            degraded.push(format!("retro: links of accepted mail cannot be kept: {what}"));
-        }
-        degraded.extend(
-            self.feeds.standing().iter().filter_map(|feed| Some(format!("feeds: {}", feed.trouble()?))),
-        );
-        if let Some(refused) = &now.refused {
-            let first = refused.lines().next().unwrap_or_default();
-            degraded
-                .push(format!("configuration: the last reload was refused, the old one is in use: {first}"));
+        let sights = trouble::look(&self.shared, now.process.engine(), &self.feeds, now.refused.as_deref());
+        let mut degraded = trouble::sentences(sights);
+        if now.config.policy.dry_run {
+            degraded.push(DRY_RUN_IS_ON.to_owned());
         }
         Readiness { ready: self.taking.load(Ordering::Relaxed), degraded }
     }
@@ -244,6 +250,7 @@ impl Control for Daemon {
         metrics.messages_in_work.set(gauge(self.budget.messages()));
         metrics.message_bytes_held.set(gauge(self.budget.bytes()));
         self.feeds.count();
+        self.shared.second_look.count();
         // What a reload took away is neither up nor down.
         metrics.scanner_up.reset();
         for asked in self.lock().process.engine().scanners() {
@@ -275,6 +282,11 @@ impl Control for Daemon {
         self.lock().config.limits.message.0
     }
 
+    fn reads_links(&self) -> bool {
+        let now = self.lock();
+        now.process.engine().scanners().iter().any(|asked| asked.scan.scanner() == Scanner::Urls)
+    }
+
     fn scan(
         &self,
         trial: Trial,
@@ -286,9 +298,12 @@ impl Control for Daemon {
         Box::pin(async move {
             let id = clock.mail_id().map_err(|e| format!("the machine gives no random numbers: {e}"))?;
             let message = crate::mail::header::parse(raw);
-            let record =
-                trial.judge(process.engine(), id, clock.now(), message, Some(&lists), Some(share)).await;
-            Ok(trial.object(&record))
+            let engine = process.engine();
+            let whole = message.clone();
+            let record = trial.judge(engine, id, clock.now(), message, Some(&lists), Some(share)).await;
+            let mut object = trial.object(&record);
+            changed::of(&record, &Terms::of(engine), Some(&whole)).add_to(&mut object);
+            Ok(object)
         })
     }
 

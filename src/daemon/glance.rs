@@ -9,6 +9,7 @@ use crate::admin::Readiness;
 use crate::config::Config;
 use crate::model::{Category, Disposition, List, Scanner, Timestamp};
 use crate::pipeline::{Budget, Engine, Shared};
+use crate::quarantine::Copies;
 use crate::scan::Health;
 
 /// An attempt to read the configuration again.
@@ -58,6 +59,7 @@ pub(super) fn status(seen: &Seen<'_>) -> Value {
         "connections": gauge(&metrics.milter_connections),
         "scanners": seen.engine.scanners().iter().map(|asked| scanner(seen, &*asked.scan)).collect::<Vec<_>>(),
         "quarantine": quarantine(shared),
+        "second_look": second_look(shared),
         "audit": audit(shared),
         "lists": numbers(lists),
         "config": {"file": seen.file, "reload": reload},
@@ -88,6 +90,11 @@ fn quarantine(shared: &Shared) -> Value {
         })
         .collect();
     json!({"entries": totals.entries, "bytes": totals.bytes, "by_category": by_category})
+}
+
+fn second_look(shared: &Shared) -> Value {
+    let Copies { waiting, oldest, caught, bytes } = shared.second_look.copies();
+    json!({"waiting": waiting, "oldest": oldest, "caught": caught, "bytes": bytes})
 }
 
 fn audit(shared: &Shared) -> Value {

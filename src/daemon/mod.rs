@@ -17,9 +17,10 @@ mod notify;
 mod recent;
 mod run;
 mod state;
+mod trouble;
 mod upkeep;
 
-pub use assemble::{offline_engine, offline_feeds};
+pub use assemble::{offline_engine, offline_feeds, offline_terms};
 pub use keys::KeyError;
 pub use run::serve;
 

@@ -17,14 +17,20 @@ use crate::feed::Feeds;
 use crate::intake::milter::{self, Listener, Service};
 use crate::lists::Lists;
 use crate::model::Scanner;
+use crate::notify::{Notifier, Pace};
 use crate::pipeline::release::{Parts, TokenKey};
-use crate::pipeline::{self, Budget, Releases, Repeats, Shared, Trouble};
+use crate::pipeline::{self, Budget, Releases, Repeats, SecondLook, Shared, Trouble, second_look};
 use crate::quarantine::Quarantine;
 use crate::retro::Retro;
 use crate::scan::url::Known;
 use crate::store::Store;
 use crate::telemetry::spawn::supervised;
 use crate::telemetry::{Clock, Metrics, log};
+
+/// How often it is looked whether something is in trouble.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What notifications get at the stop.
+const LAST_NOTIFICATIONS: Duration = Duration::from_secs(3);
 
 /// Runs the daemon on this configuration until SIGTERM or SIGINT. `path` is where a reload reads it.
 ///
@@ -61,6 +67,12 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     shared.retro.configure(assemble::retro(&config));
     shared.retro.attend(Arc::clone(&feeds), Arc::clone(&shared.audit));
     feeds.configure(&assemble::feeds(&config)?);
+    shared.notify.configure(assemble::notify(&config)?);
+    supervised(
+        "notify-retro",
+        &metrics,
+        upkeep::tell_catches(shared.retro.catches(), Arc::clone(&shared.notify)),
+    );
     neighbours.watch_dns(&config);
     let daemon = Arc::new(Daemon::new(
         (path.map(Path::to_owned), file),
@@ -93,11 +105,15 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     daemon.set_taking(true);
     notify::ready();
 
+    let current = Arc::clone(&daemon);
+    let looking = shared.second_look.attend(Box::new(move || current.process()), daemon.budget());
+
     attend(&daemon, &shared, &mut signals).await;
 
     notify::stopping();
     daemon.set_taking(false);
     tracing::info!("stopping: messages in work are finished first");
+    looking.abort();
     // Before the milter: what is being released comes through it.
     let (begin, drain) = (std::time::Instant::now(), daemon.drain());
     shared.releases.finish(drain / 2).await;
@@ -108,6 +124,7 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
             "messages were cut at the end of limits.drain; their senders will try again"
         );
     }
+    shared.notify.finish(LAST_NOTIFICATIONS).await;
     if let Some(watcher) = watcher {
         watcher.abort();
     }
@@ -133,10 +150,9 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
     }
     let keys = config.state_dir.join("keys");
     let quarantine_key = keys::load_or_make(&keys, "quarantine")?;
-    let pseudonyms = match config.log.pseudonymise {
-        true => Some(Arc::new(Pseudonyms::new(&keys::load_or_make(&keys, "pseudonym")?))),
-        false => None,
-    };
+    let people = Pseudonyms::new(&keys::load_or_make(&keys, "pseudonym")?);
+    let notify = Notifier::new(clock.clone(), Arc::clone(metrics), people.clone(), Pace::USUAL);
+    let pseudonyms = config.log.pseudonymise.then(|| Arc::new(people));
     let (audit, notes) =
         Audit::open(&config.audit, &config.state_dir, &store, clock.clone(), metrics, pseudonyms.clone())?;
     for note in notes {
@@ -163,12 +179,21 @@ fn open_state(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<Shared>, S
     };
     let token_key = TokenKey::new(&keys::load_or_make(&keys, "release")?);
     let releases = Releases::new(parts, token_key, assemble::releases(config, &Neighbours::default()));
+    let looking = second_look::Parts {
+        quarantine: Arc::clone(&quarantine),
+        audit: Arc::clone(&audit),
+        retro: Arc::clone(&retro),
+        clock: clock.clone(),
+        metrics: Arc::clone(metrics),
+    };
     let shared = Shared {
+        second_look: SecondLook::new(looking, config.second_look.clone()),
         audit,
         quarantine,
         lists,
         refusals,
         retro,
+        notify,
         releases,
         repeats,
         clock,
@@ -224,6 +249,7 @@ fn open_doors(
         quarantine: Arc::clone(&shared.quarantine),
         lists: Arc::clone(&shared.lists),
         retro: Arc::clone(&shared.retro),
+        notify: Arc::clone(&shared.notify),
         feeds,
         releases: Arc::clone(&shared.releases),
         metrics: Arc::clone(&shared.metrics),
@@ -240,6 +266,7 @@ fn open_doors(
 async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signals) {
     let mut upkeep = tokio::time::interval(upkeep::EVERY);
     let mut minutes = tokio::time::interval(super::recent::EVERY);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut counters = tokio::time::interval(upkeep::WRITE_HITS_EVERY);
     let mut watchdog =
         tokio::time::interval(notify::watchdog_interval().unwrap_or(Duration::from_secs(3600)));
@@ -263,6 +290,7 @@ async fn attend(daemon: &Arc<Daemon>, shared: &Arc<Shared>, signals: &mut Signal
                 supervised("upkeep", &metrics, async move { upkeep::round(&shared).await });
             }
             _ = minutes.tick() => daemon.remember(),
+            _ = looks.tick() => daemon.look(),
             _ = counters.tick() => {
                 supervised("list-hits", &shared.metrics, upkeep::write_hits(Arc::clone(&shared.lists)));
             }

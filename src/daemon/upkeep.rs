@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{AdminEvent, Entry, QuarantineEvent, Sync};
-use crate::lists::Lists;
-use crate::model::List;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::audit::{AdminEvent, Caught, Entry, QuarantineEvent, Sync};
+use crate::lists::{Listed, Lists, Swept};
+use crate::notify::{Event, Kind, Notifier, What};
 use crate::pipeline::Shared;
 
 /// Between two rounds.
@@ -27,6 +29,24 @@ pub(super) async fn write_hits(lists: Arc<Lists>) {
     }
 }
 
+/// Tells what was caught afterwards, until the daemon stops.
+pub(super) async fn tell_catches(mut catches: broadcast::Receiver<Caught>, notify: Arc<Notifier>) {
+    loop {
+        match catches.recv().await {
+            Ok(caught) => {
+                let time = caught.time;
+                let event = Event { kinds: vec![Kind::Retro], time, what: What::Caught(Box::new(caught)) };
+                notify.tell(event, None);
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!(
+                missed,
+                "too much was caught afterwards at once for notifications; `mailward retro list` has all of it"
+            ),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
 /// Takes away what expired on the lists.
 async fn sweep_lists(shared: &Arc<Shared>) {
     let lists = Arc::clone(&shared.lists);
@@ -39,9 +59,8 @@ async fn sweep_lists(shared: &Arc<Shared>) {
             return tracing::error!(%error, "sweeping the lists panicked; it is tried again in an hour");
         }
     };
-    for list in List::ALL {
-        let mut told: Vec<String> =
-            over.iter().filter(|(l, _)| *l == list).map(|(_, gone)| gone.told()).collect();
+    for Swept { list, entries, change } in over {
+        let mut told: Vec<String> = entries.iter().map(Listed::told).collect();
         let more = told.len().saturating_sub(NAMED);
         told.truncate(NAMED);
         if more > 0 {
@@ -52,7 +71,7 @@ async fn sweep_lists(shared: &Arc<Shared>) {
                 what: AdminEvent::ListExpired,
                 by: "expiry".to_owned(),
                 time: shared.clock.now(),
-                detail: format!("{list} list: {gone}"),
+                detail: format!("change {change}, {list} list: {gone}"),
             };
             if let Err(error) = shared.audit.append(entry, Sync::Soon).await {
                 tracing::warn!(%list, gone, %error, "the end of an entry of the lists could not be noted");

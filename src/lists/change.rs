@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::entry::Entry;
+use super::changes::{Step, What};
+use super::entry::{Entry, Pattern};
 use super::listed::{Item, Listed, author};
-use super::{Lists, ListsError, MAX_ENTRIES};
+use super::slot::For;
+use super::{Lists, ListsError, MAX_ENTRIES, MAX_GLOBS};
 use crate::model::{List, Timestamp};
 
 /// An entry to be put on a list. What is `None` stays as it is, where the entry is there already.
@@ -27,17 +29,38 @@ pub struct Changed {
     pub before: Option<Listed>,
     /// What should be known beside it: a sentence each.
     pub notes: Vec<String>,
+    /// The number of this change.
+    pub change: u64,
 }
 
 /// What came of removing an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// It was there; as it stood.
-    Was(Box<Listed>),
+    /// It was there.
+    Was {
+        /// As it stood.
+        listed: Box<Listed>,
+        /// The number of this change.
+        change: u64,
+    },
     /// Its record could not be read, and is gone.
-    WasDamaged,
+    WasDamaged {
+        /// The number of this change.
+        change: u64,
+    },
     /// It was not there.
     WasNot,
+}
+
+/// What was taken away of a list because its time was over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Of which list.
+    pub list: List,
+    /// What.
+    pub entries: Vec<Listed>,
+    /// The number of this change.
+    pub change: u64,
 }
 
 impl Lists {
@@ -49,9 +72,6 @@ impl Lists {
         let claim = self.claim();
         let now = self.clock.now();
         let before = self.index().get(list, &new.entry).map(|item| item.now());
-        if before.is_none() {
-            self.has_room(list, self.index().count(list) + 1)?;
-        }
         // Where its time is over nothing of it holds any more, so nothing of it stays.
         let standing = before.as_ref().filter(|before| !before.is_over(now));
         let listed = Listed {
@@ -63,64 +83,78 @@ impl Lists {
             hits: before.as_ref().map_or(0, |old| old.hits),
             last_hit: before.as_ref().and_then(|old| old.last_hit),
         };
+        if before.is_none() {
+            let count = self.index().count(list);
+            self.has_room(list, count + 1, std::slice::from_ref(&listed))?;
+        }
+        let what = if before.is_some() { What::Changed } else { What::Added };
+        let step = Step { entry: new.entry.clone(), before: before.clone(), after: Some(listed.clone()) };
+        let change = self.log.begin((list, what), &listed.by, now, None, std::iter::once(step))?.id;
         let damage = if before.is_none() { self.kept.damage(list, &new.entry) } else { None };
-        self.kept.change(list, std::slice::from_ref(&listed), &[], before.as_slice())?;
+        self.kept
+            .change(list, std::slice::from_ref(&listed), &[], before.as_slice())
+            .inspect_err(|_| self.log.forget(change))?;
         self.mended(damage.as_deref());
         self.change_index(|index| index.put(list, Arc::new(Item::new(listed.clone()))));
+        self.log.prune(now);
         drop(claim);
         let notes = self.notes(list, &new.entry);
-        Ok(Changed { listed, before, notes })
+        Ok(Changed { listed, before, notes, change })
     }
 
     /// Takes an entry off a list. On disk when it returns. Blocks.
     ///
     /// # Errors
     /// If the disk did not take it.
-    pub fn remove(&self, list: List, entry: &Entry) -> Result<Removed, ListsError> {
+    pub fn remove(&self, list: List, entry: &Entry, by: &str) -> Result<Removed, ListsError> {
         let _claim = self.claim();
         let before = self.index().get(list, entry).map(|item| item.now());
         let (gone, damage) = (std::slice::from_ref(entry), self.kept.damage(list, entry));
+        if before.is_none() && !self.kept.contains(list, entry)? {
+            return Ok(Removed::WasNot);
+        }
+        let step = Step { entry: entry.clone(), before: before.clone(), after: None };
+        let what = (list, What::Removed);
+        let change = self.log.begin(what, &author(by), self.clock.now(), None, std::iter::once(step))?.id;
+        self.kept.change(list, &[], gone, before.as_slice()).inspect_err(|_| self.log.forget(change))?;
+        self.log.prune(self.clock.now());
         let Some(before) = before else {
-            if !self.kept.contains(list, entry)? {
-                return Ok(Removed::WasNot);
-            }
-            self.kept.change(list, &[], gone, &[])?;
             self.mended(damage.as_deref());
-            return Ok(Removed::WasDamaged);
+            return Ok(Removed::WasDamaged { change });
         };
-        self.kept.change(list, &[], gone, std::slice::from_ref(&before))?;
         self.change_index(|index| index.take(list, entry));
-        Ok(Removed::Was(Box::new(before)))
+        Ok(Removed::Was { listed: Box::new(before), change })
     }
 
     /// Takes away every entry whose time is over, and returns them. Blocks.
     ///
     /// # Errors
     /// If the disk did not take it; they match no more all the same.
-    pub fn sweep(&self) -> Result<Vec<(List, Listed)>, ListsError> {
+    pub fn sweep(&self) -> Result<Vec<Swept>, ListsError> {
         let _claim = self.claim();
         let now = self.clock.now();
-        let index = self.index();
-        let over: Vec<(List, Listed)> = List::ALL
-            .into_iter()
-            .flat_map(|list| index.all(list).map(move |item| (list, item)))
-            .filter(|(_, item)| item.kept().is_over(now))
-            .map(|(list, item)| (list, item.now()))
-            .collect();
-        drop(index);
-        if over.is_empty() {
-            return Ok(over);
-        }
+        let mut swept = Vec::new();
         for list in List::ALL {
-            let entries = over.iter().filter(|(l, _)| *l == list).map(|(_, listed)| listed.entry.clone());
-            self.kept.change(list, &[], &entries.collect::<Vec<_>>(), &[])?;
-        }
-        self.change_index(|index| {
-            for (list, listed) in &over {
-                index.take(*list, &listed.entry);
+            let over: Vec<Listed> = {
+                let index = self.index();
+                index.all(list).filter(|item| item.kept().is_over(now)).map(|item| item.now()).collect()
+            };
+            if over.is_empty() {
+                continue;
             }
-        });
-        Ok(over)
+            let steps = over.iter().map(|listed| Step {
+                entry: listed.entry.clone(),
+                before: Some(listed.clone()),
+                after: None,
+            });
+            let change = self.log.begin((list, What::Expired), &"expiry".into(), now, None, steps)?.id;
+            let entries: Vec<Entry> = over.iter().map(|listed| listed.entry.clone()).collect();
+            self.kept.change(list, &[], &entries, &over).inspect_err(|_| self.log.forget(change))?;
+            self.change_index(|index| entries.iter().for_each(|entry| drop(index.take(list, entry))));
+            swept.push(Swept { list, entries: over, change });
+        }
+        self.log.prune(now);
+        Ok(swept)
     }
 
     /// Writes down the counters of what was hit since the last time. Blocks.
@@ -154,8 +188,17 @@ impl Lists {
         }
     }
 
-    pub(super) fn has_room(&self, list: List, wanted: usize) -> Result<(), ListsError> {
-        if wanted > MAX_ENTRIES { Err(ListsError::Full { list, wanted }) } else { Ok(()) }
+    /// Whether a list may have so many entries, and with `fresh` so many patterns.
+    pub(super) fn has_room(&self, list: List, wanted: usize, fresh: &[Listed]) -> Result<(), ListsError> {
+        if wanted > MAX_ENTRIES {
+            return Err(ListsError::Full { list, wanted });
+        }
+        let is_glob =
+            |listed: &&Listed| matches!(&listed.entry.pattern, Pattern::Header(f) if f.contains('*'));
+        let index = self.index();
+        let new = fresh.iter().filter(is_glob).filter(|listed| index.get(list, &listed.entry).is_none());
+        let globs = index.globs() + new.count();
+        if globs > MAX_GLOBS { Err(ListsError::Globs { wanted: globs }) } else { Ok(()) }
     }
 
     /// What who adds `entry` to `list` will want to know of the other list, and of wider entries.
@@ -167,6 +210,8 @@ impl Lists {
         };
         let index = self.index();
         let mut notes = Vec::new();
+        let domain = entry.scope.as_ref().and_then(|scope| scope.wider());
+        let whom = whom(entry, domain.as_ref());
         let same = index.get(other, entry).filter(|item| !item.kept().is_over(now));
         match (same, list) {
             (Some(_), List::Allow) => notes.push(format!(
@@ -177,7 +222,7 @@ impl Lists {
                 "{entry} is on the allow list too; of two the same the block wins, so the allow has no effect now"
             )),
             (None, _) => {
-                let wider = index.wider(entry, now).filter(|(found, _)| *found == other);
+                let wider = index.wider(entry, now, whom).filter(|(found, _)| *found == other);
                 if let Some((_, item)) = wider {
                     let proven = if needs_proof(list, entry) { ", for mail that SPF or DKIM proves" } else { "" };
                     notes.push(format!(
@@ -187,10 +232,34 @@ impl Lists {
                 }
             }
         }
-        if let Entry::Domain(name) = entry
-            && !name.contains('.')
-        {
-            notes.push(format!("{entry} is a whole top-level domain"));
+        match &entry.pattern {
+            Pattern::Domain(name) if !name.contains('.') => {
+                notes.push(format!("{entry} is a whole top-level domain"));
+            }
+            Pattern::Url(host)
+                if crate::link::host::is_public_suffix(host) && host.parse::<std::net::IpAddr>().is_err() =>
+            {
+                notes.push(format!("below {host} strangers have names: {entry} takes them all in"));
+            }
+            Pattern::Header(field) if field.ends_with(":*") => {
+                notes.push(format!("{entry} matches every message that has this field"));
+            }
+            _ => {}
+        }
+        if list == List::Allow {
+            match &entry.pattern {
+                Pattern::Url(_) | Pattern::Attachment(_) => notes.push(
+                    "it lets no message through by itself; it is an exception from wider entries on the block list, \
+                     and rules of the policy can ask for it"
+                        .to_owned(),
+                ),
+                Pattern::Header(_) => notes.push(
+                    "anybody can write such a field: it counts for mail whose author's domain SPF or DKIM proves in \
+                     alignment (DMARC)"
+                        .to_owned(),
+                ),
+                _ => {}
+            }
         }
         notes
     }
@@ -198,5 +267,16 @@ impl Lists {
 
 /// Whether anybody could write what this entry allows.
 const fn needs_proof(list: List, entry: &Entry) -> bool {
-    matches!((list, entry), (List::Allow, Entry::Address(_) | Entry::Domain(_)))
+    matches!(
+        (list, &entry.pattern),
+        (List::Allow, Pattern::Address(_) | Pattern::Domain(_) | Pattern::Header(_))
+    )
+}
+
+/// Those for whom `entry` is.
+pub(super) fn whom<'e>(entry: &'e Entry, domain: Option<&'e super::Scope>) -> For<'e> {
+    match (&entry.scope, domain) {
+        (Some(scope), Some(domain)) => For { recipient: Some(scope), domain: Some(domain) },
+        (scope, _) => For { recipient: None, domain: scope.as_ref() },
+    }
 }

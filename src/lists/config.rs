@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry;
-use crate::model::Recipient;
+use super::entry::{Entry, Pattern};
+use crate::model::{Recipient, mailbox};
 
 /// `[lists]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +60,14 @@ impl FromStr for Exempted {
             )
         };
         if text.contains('@') {
-            return match entry::Entry::parse(text) {
-                Ok(entry::Entry::Address(address)) => Ok(Self::Address(address.to_string())),
+            return match Entry::parse(text) {
+                Ok(Entry { pattern: Pattern::Address(address), scope: None }) => {
+                    Ok(Self::Address(address.to_string()))
+                }
                 _ => Err(wrong()),
             };
         }
-        entry::local_part(text).map(Self::Local).ok_or_else(wrong)
+        mailbox::local_part(text).map(Self::Local).ok_or_else(wrong)
     }
 }
 
@@ -108,7 +110,7 @@ impl Terms {
     /// Whether this recipient gets mail from those on the block list as well.
     #[must_use]
     pub fn exempt(&self, recipient: &Recipient) -> bool {
-        let Some((local, domain)) = entry::taken_apart(recipient.address()) else { return false };
+        let Some((local, domain)) = mailbox::taken_apart(recipient.mailbox()) else { return false };
         let Some(local) = local else { return false };
         let address = domain.map(|domain| Exempted::Address(format!("{local}@{domain}")));
         address.is_some_and(|address| self.exempted.contains(&address))

@@ -9,14 +9,28 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
+use super::content;
+use super::kind::Kind;
+use super::scope::Scope;
+use crate::model::mailbox::{self, MAX, local_part};
 use crate::model::text;
 
-/// Longest entry, in bytes.
-const MAX: usize = 320;
-/// RFC 1035 §2.3.4, without the final dot.
-const MAX_DOMAIN: usize = 253;
+/// Before whom an entry is for, where it is not for all.
+const FOR: &str = "for:";
 
-/// What is on a list, in its normal form.
+/// What is on a list, in its normal form: what it matches, and for whom.
+///
+/// Written, it is its pattern; `for:@example.org evil.example` is for the recipients at example.org alone,
+/// `for:alice@example.org evil.example` for this one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    /// What it matches.
+    pub pattern: Pattern,
+    /// For whom; `None`: for all.
+    pub scope: Option<Scope>,
+}
+
+/// What an entry matches.
 ///
 /// | written | matches |
 /// |---|---|
@@ -24,59 +38,39 @@ const MAX_DOMAIN: usize = 253;
 /// | `@example.org` | every address at this domain, none at its sub-domains |
 /// | `example.org` | every address at this domain and at its sub-domains |
 /// | `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32` | clients |
+/// | `url:evil.example` | links to this host, or to one below it |
+/// | `sha256:` and 64 digits | a file with this content |
+/// | `header:List-Id:*.lists.example.org` | a field with this value; `*` stands for any text |
 ///
-/// **Local parts** are compared without regard to upper and lower case. RFC 5321 §2.4 leaves that to the
-/// receiving host, and practically all treat them alike; a block list that a capital letter gets around
-/// would be none. `"a"@x` and `a@x` are the same (RFC 5321 §4.1.2). `a+tag@x` is another address than `a@x`.
-///
-/// **Domains** are kept as A-labels (RFC 5890 §2.3.2.1): `bücher.example` becomes `xn--bcher-kva.example`.
+/// **Addresses** are compared in the form of [`mailbox`]: `bücher.example` becomes `xn--bcher-kva.example`, and a block
+/// list that a capital letter gets around would be none. `a+tag@x` is another address than `a@x`.
 ///
 /// **IPv4 in IPv6** (`::ffff:192.0.2.7`) is IPv4.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Entry {
+pub enum Pattern {
     /// `local@domain`.
     Address(Arc<str>),
     /// `domain`, or `@domain` where sub-domains are left out.
     Domain(Arc<str>),
     /// A network; one address is a network of one.
     Network(IpNet),
-}
-
-/// The kinds of entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An address.
-    Address,
-    /// A domain, with or without sub-domains.
-    Domain,
-    /// A client's address or network.
-    Network,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Address, Self::Domain, Self::Network];
-
-    /// The word in commands and keys.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Address => "address",
-            Self::Domain => "domain",
-            Self::Network => "network",
-        }
-    }
+    /// The host of a link, in the form of [`crate::link::Host`].
+    Url(Arc<str>),
+    /// The SHA-256 of a file, in hexadecimal digits.
+    Attachment(Arc<str>),
+    /// `name:value`, in the form of [`content::value`].
+    Header(Arc<str>),
 }
 
 /// Why a text is no entry, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct EntryError(String);
+pub struct EntryError(pub(super) String);
 
 /// What an entry can be, for people.
 const FORMS: &str = "an entry is an address (a@example.org), a domain with its sub-domains (example.org), a \
-                     domain alone (@example.org), or a client (192.0.2.7, 192.0.2.0/24, 2001:db8::/32)";
+                     domain alone (@example.org), or a client (192.0.2.7, 192.0.2.0/24, 2001:db8::/32); a link's \
+                     host is written url:example.org, a file sha256:…, a field header:Name:value";
 
 impl Entry {
     /// Reads an entry in any form that people write.
@@ -85,72 +79,47 @@ impl Entry {
     /// What is wrong with it, and what to write instead where that can be told.
     pub fn parse(text: &str) -> Result<Self, EntryError> {
         let text = text.trim();
-        let text = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
-        if text.is_empty() {
-            return Err(EntryError(format!("there is nothing; {FORMS}")));
-        }
-        if text.len() > MAX {
-            return Err(wrong(text, &format!("has {} bytes, and no entry has more than {MAX}", text.len())));
-        }
-        if text::line(text, MAX) != text {
-            return Err(wrong(text, "holds characters that cannot be seen; type it anew"));
-        }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Self::Network(ip.to_canonical().into()));
-        }
-        if let Ok(net) = text.parse::<IpNet>() {
-            return network(text, net);
-        }
-        if is_like_a_network(text) {
-            return Err(wrong(
-                text,
-                "is no IP address and no network; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
-            ));
-        }
-        match text.rsplit_once('@') {
-            None => named(text).map(|name| Self::Domain(name.into())),
-            Some(("", name)) => named(name).map(|name| Self::Domain(format!("@{name}").into())),
-            Some(("*", name)) => Err(match domain(name) {
-                Some(name) => wrong(text, &format!("has a `*`; write @{name} for all addresses there")),
-                None => wrong(text, &format!("has a `*`; {FORMS}")),
-            }),
-            Some((local, name)) => {
-                let local = local_part(local).ok_or_else(|| {
-                    wrong(text, "has no local part as mail addresses have it; write a@example.org")
-                })?;
-                let address = format!("{local}@{}", named(name)?);
-                if address.len() > MAX {
-                    return Err(wrong(text, "is longer than any address that mail is sent from"));
-                }
-                Ok(Self::Address(address.into()))
-            }
-        }
+        let Some(rest) = content::after(text, FOR) else {
+            return Ok(Self { pattern: parse(text)?, scope: None });
+        };
+        let Some(end) = scope_ends(rest) else {
+            return Err(wrong(text, "names for whom and not what; write for:@example.org evil.example"));
+        };
+        let (scope, pattern) = rest.split_at(end);
+        Ok(Self { scope: Some(Scope::parse(scope)?), pattern: parse(pattern.trim_start())? })
+    }
+
+    /// The same for the recipients in `scope` alone.
+    #[must_use]
+    pub fn within(self, scope: Option<Scope>) -> Self {
+        Self { scope, ..self }
     }
 
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Address(_) => Kind::Address,
-            Self::Domain(_) => Kind::Domain,
-            Self::Network(_) => Kind::Network,
+        match &self.pattern {
+            Pattern::Address(_) => Kind::Address,
+            Pattern::Domain(_) => Kind::Domain,
+            Pattern::Network(_) => Kind::Network,
+            Pattern::Url(_) => Kind::Url,
+            Pattern::Attachment(_) => Kind::Attachment,
+            Pattern::Header(_) => Kind::Header,
         }
     }
 
-    /// By kind, then text: the order in which people and files see entries.
+    /// By kind, then text, then for whom: the order in which people and files see entries.
     pub(super) fn in_order(&self, other: &Self) -> Ordering {
-        self.kind().cmp(&other.kind()).then_with(|| match (self, other) {
-            (Self::Network(a), Self::Network(b)) => a.cmp(b),
-            (Self::Address(a) | Self::Domain(a), Self::Address(b) | Self::Domain(b)) => a.cmp(b),
-            _ => Ordering::Equal,
-        })
+        self.kind().cmp(&other.kind()).then_with(|| self.cmp(other))
     }
 
     /// The same with the domain in its own script, where that reads otherwise. Foreign text.
     #[must_use]
     pub fn in_unicode(&self) -> Option<String> {
-        let text = match self {
-            Self::Address(text) | Self::Domain(text) if text.contains("xn--") => text,
+        let text = match &self.pattern {
+            Pattern::Address(text) | Pattern::Domain(text) | Pattern::Url(text) if text.contains("xn--") => {
+                text
+            }
             _ => return None,
         };
         let (before, name) = text.rsplit_once('@').map_or(("", &**text), |(l, d)| (&text[..=l.len()], d));
@@ -159,7 +128,70 @@ impl Entry {
     }
 }
 
-fn wrong(text: &str, what: &str) -> EntryError {
+/// Where the scope of `for:…` ends: at the first white space outside of a quoted local part.
+fn scope_ends(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads what an entry matches.
+pub(super) fn parse(text: &str) -> Result<Pattern, EntryError> {
+    let text = text.trim();
+    let text = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
+    if text.is_empty() {
+        return Err(EntryError(format!("there is nothing; {FORMS}")));
+    }
+    if text.len() > MAX {
+        return Err(wrong(text, &format!("has {} bytes, and no entry has more than {MAX}", text.len())));
+    }
+    if text::line(text, MAX) != text {
+        return Err(wrong(text, "holds characters that cannot be seen; type it anew"));
+    }
+    if let Some(content) = content::parse(text)? {
+        return Ok(content);
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(Pattern::Network(ip.to_canonical().into()));
+    }
+    if let Ok(net) = text.parse::<IpNet>() {
+        return network(text, net);
+    }
+    if is_like_a_network(text) {
+        return Err(wrong(
+            text,
+            "is no IP address and no network; write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
+        ));
+    }
+    match text.rsplit_once('@') {
+        None => named(text).map(|name| Pattern::Domain(name.into())),
+        Some(("", name)) => named(name).map(|name| Pattern::Domain(format!("@{name}").into())),
+        Some(("*", name)) => Err(match mailbox::domain(name) {
+            Some(name) => wrong(text, &format!("has a `*`; write @{name} for all addresses there")),
+            None => wrong(text, &format!("has a `*`; {FORMS}")),
+        }),
+        Some((local, name)) => {
+            let local = local_part(local).ok_or_else(|| {
+                wrong(text, "has no local part as mail addresses have it; write a@example.org")
+            })?;
+            let address = format!("{local}@{}", named(name)?);
+            if address.len() > MAX {
+                return Err(wrong(text, "is longer than any address that mail is sent from"));
+            }
+            Ok(Pattern::Address(address.into()))
+        }
+    }
+}
+
+pub(super) fn wrong(text: &str, what: &str) -> EntryError {
     EntryError(format!("{:?} {what}", text::line(text, 100)))
 }
 
@@ -171,17 +203,17 @@ fn is_like_a_network(text: &str) -> bool {
     only_numbers || !quoted && !text.contains('@') && text.contains(['/', ':', '['])
 }
 
-fn network(text: &str, net: IpNet) -> Result<Entry, EntryError> {
+fn network(text: &str, net: IpNet) -> Result<Pattern, EntryError> {
     let net = canonical(net);
     if net.prefix_len() == 0 {
         return Err(wrong(text, "is every client there is"));
     }
     if net.trunc() != net {
         // 10.0.0.1/8 may mean one machine or sixteen million.
-        let (one, all) = (Entry::Network(net.addr().into()), Entry::Network(net.trunc()));
+        let (one, all) = (Pattern::Network(net.addr().into()), Pattern::Network(net.trunc()));
         return Err(wrong(text, &format!("names a machine and a network; write {one} or {all}")));
     }
-    Ok(Entry::Network(net))
+    Ok(Pattern::Network(net))
 }
 
 /// IPv4 in IPv6 made IPv4.
@@ -199,10 +231,10 @@ fn canonical(net: IpNet) -> IpNet {
 /// The domain of an entry.
 fn named(name: &str) -> Result<String, EntryError> {
     let rest = name.strip_prefix("*.").or_else(|| name.strip_prefix('.'));
-    if let Some(rest) = rest.and_then(domain) {
+    if let Some(rest) = rest.and_then(mailbox::domain) {
         return Err(wrong(name, &format!("begins with what is not needed; {rest} takes its sub-domains in")));
     }
-    let Some(read) = domain(name) else {
+    let Some(read) = mailbox::domain(name) else {
         return Err(wrong(name, &format!("is no domain; {FORMS}")));
     };
     // A-labels that mean nothing would never match.
@@ -212,95 +244,24 @@ fn named(name: &str) -> Result<String, EntryError> {
     Ok(read)
 }
 
-/// A domain in its normal form: A-labels, lower case, no final dot. `None` if it is none.
-pub(super) fn domain(name: &str) -> Option<String> {
-    // Mapping may shorten, hardly so much.
-    if name.len() > 4 * MAX_DOMAIN {
-        return None;
-    }
-    let mut name =
-        if name.is_ascii() { name.to_ascii_lowercase() } else { idna::domain_to_ascii(name).ok()? };
-    if name.ends_with('.') {
-        name.pop();
-    }
-    let good = |label: &str| {
-        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        (1..=63).contains(&label.len()) && label.bytes().all(letter)
-    };
-    let top_is_a_name = name.rsplit('.').next().is_some_and(|top| !top.bytes().all(|b| b.is_ascii_digit()));
-    (name.len() <= MAX_DOMAIN && top_is_a_name && name.split('.').all(good)).then_some(name)
-}
-
-/// A local part in its normal form: lower case, quoted only where it must be. `None` if it is none.
-pub(super) fn local_part(text: &str) -> Option<String> {
-    let content = match text.strip_prefix('"') {
-        Some(rest) => {
-            let mut content = String::with_capacity(rest.len());
-            let mut chars = rest.strip_suffix('"')?.chars();
-            while let Some(c) = chars.next() {
-                match c {
-                    '\\' => content.push(chars.next()?),
-                    '"' => return None,
-                    c => content.push(c),
-                }
-            }
-            content
-        }
-        None if text.is_empty() || text.contains(is_special) => return None,
-        None => text.to_owned(),
-    };
-    let content = content.to_lowercase();
-    // In a file of entries `#` begins a comment, and `*` alone is what people write for "all".
-    let plain =
-        !content.is_empty() && !content.contains(is_special) && !content.starts_with('#') && content != "*";
-    if plain {
-        return Some(content);
-    }
-    let mut quoted = String::from('"');
-    for c in content.chars() {
-        if matches!(c, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted.push('"');
-    Some(quoted)
-}
-
-/// Stands in a local part between quotes only (RFC 5322 §3.2.3).
-fn is_special(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | ',' | '\\' | '"' | '@')
-}
-
-/// Local part and domain of an address as a stranger wrote it, each in its normal form where it has one.
-/// `None` for nothing at all.
-pub(super) fn taken_apart(address: &str) -> Option<(Option<String>, Option<String>)> {
-    let mut address = address.trim();
-    // A source route, which must be ignored (RFC 5321 §4.1.2, appendix C).
-    if address.starts_with('@')
-        && let Some((_, rest)) = address.split_once(':')
-    {
-        address = rest;
-    }
-    if address.is_empty() {
-        return None;
-    }
-    let (local, name) = match address.rsplit_once('@') {
-        Some((local, name)) => (local, domain(name)),
-        None => (address, None),
-    };
-    let local = if local.len() <= MAX { local_part(local) } else { None };
-    Some((local, name))
-}
-
-impl fmt::Display for Entry {
+impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(text) | Self::Domain(text) => f.pad(text),
             Self::Network(net) if net.prefix_len() == net.max_prefix_len() => f.pad(&net.addr().to_string()),
             Self::Network(net) => f.pad(&net.to_string()),
+            Self::Url(host) => write!(f, "{}{host}", content::URL),
+            Self::Attachment(digits) => write!(f, "{}{digits}", content::SHA256),
+            Self::Header(field) => write!(f, "{}{field}", content::HEADER),
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.scope {
+            None => self.pattern.fmt(f),
+            Some(scope) => write!(f, "{FOR}{scope} {}", self.pattern),
         }
     }
 }

@@ -196,7 +196,7 @@ fn comment_at(line: &str) -> Option<usize> {
         match c {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
-            '"' if quoted || at == 0 => quoted = !quoted,
+            '"' if quoted || at == 0 || line.get(..at) == Some("for:") => quoted = !quoted,
             '#' if after_space && !quoted => return Some(at),
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::{Change, Step, What};
 use super::entry::Entry;
 use super::exchange::{Lines, Row};
 use super::listed::{Item, Listed, author};
@@ -45,7 +46,7 @@ impl Imported {
 
 impl Lists {
     /// Puts the entries of a file on a list, all of them or none, on disk when it returns; with `dry_run`
-    /// only says what would come of it. Blocks.
+    /// only says what would come of it. Beside what it did is the number of the change, if it was one. Blocks.
     ///
     /// # Errors
     /// If the disk did not take it, or the list would be too long.
@@ -56,7 +57,7 @@ impl Lists {
         mode: Mode,
         by: &str,
         dry_run: bool,
-    ) -> Result<Imported, ListsError> {
+    ) -> Result<(Imported, Option<u64>), ListsError> {
         let _claim = self.claim();
         let now = self.clock.now();
         let by = author(by);
@@ -87,14 +88,40 @@ impl Lists {
             }
         };
         done.removed = gone.len();
-        self.has_room(list, self.index().count(list) + done.added - done.removed)?;
+        let count = self.index().count(list);
+        self.has_room(list, count + done.added - done.removed, &fresh)?;
+        let mut change = None;
         if !dry_run && done.is_change() {
-            self.keep_all(list, fresh, &gone)?;
+            change = Some(self.keep_all((list, What::Imported), &by, None, fresh, &gone)?.id);
         }
-        Ok(done)
+        Ok((done, change))
     }
 
-    fn keep_all(&self, list: List, fresh: Vec<Listed>, gone: &[Entry]) -> Result<(), ListsError> {
+    /// Makes one change of many entries.
+    pub(super) fn keep_all(
+        &self,
+        (list, what): (List, What),
+        by: &Arc<str>,
+        undo_of: Option<u64>,
+        fresh: Vec<Listed>,
+        gone: &[Entry],
+    ) -> Result<Change, ListsError> {
+        let now = self.clock.now();
+        let stands = |entry: &Entry| self.index().get(list, entry).map(|item| item.now());
+        let taken =
+            gone.iter().map(|entry| Step { entry: entry.clone(), before: stands(entry), after: None });
+        let put = fresh.iter().map(|listed| Step {
+            entry: listed.entry.clone(),
+            before: stands(&listed.entry),
+            after: Some(listed.clone()),
+        });
+        let change = self.log.begin((list, what), by, now, undo_of, taken.chain(put))?;
+        self.make(list, fresh, gone).inspect_err(|_| self.log.forget(change.id))?;
+        self.log.prune(now);
+        Ok(change)
+    }
+
+    fn make(&self, list: List, fresh: Vec<Listed>, gone: &[Entry]) -> Result<(), ListsError> {
         // Made beside the one in use, so that mail waits only for the exchange.
         let mut index = self.index().clone();
         let few = fresh.len() + gone.len() <= FEW;

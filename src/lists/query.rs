@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Lists;
-use super::entry::{Entry, Kind};
+use super::change::whom;
+use super::entry::Entry;
 use super::exchange::{Format, write_head, write_line};
+use super::kind::Kind;
 use super::listed::{Item, Listed};
+use super::scope::Scope;
 use crate::model::List;
 
 /// Rows that are given at once at most.
@@ -26,6 +29,9 @@ pub struct Query {
     /// With this text in entry, comment or author, upper and lower case alike.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// For these recipients alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// At most so many; 0 is 50, and never more than 10000.
     pub limit: usize,
     /// Behind this entry: to go on where a listing ended.
@@ -73,6 +79,7 @@ impl Lists {
         let mut wanted = all
             .iter()
             .filter(|item| query.kind.is_none_or(|kind| item.kept().entry.kind() == kind))
+            .filter(|item| query.scope.is_none() || item.kept().entry.scope == query.scope)
             .filter(|item| query.after.as_ref().is_none_or(|after| item.kept().entry.in_order(after).is_gt()))
             .filter(|item| wanted.as_deref().is_none_or(|text| holds(item.kept(), text)));
         let entries: Vec<Listed> = wanted.by_ref().take(limit).map(|item| item.now()).collect();
@@ -88,7 +95,8 @@ impl Lists {
         if let Some(item) = index.get(list, entry) {
             return Found::Listed(Box::new(item.now()));
         }
-        match index.wider(entry, self.clock.now()) {
+        let domain = entry.scope.as_ref().and_then(Scope::wider);
+        match index.wider(entry, self.clock.now(), whom(entry, domain.as_ref())) {
             Some((list, item)) => Found::Within { list, listed: Box::new(item.now()) },
             None => Found::Nothing,
         }

@@ -1,8 +1,9 @@
 //! What the MTA is told: edits, then one answer.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Disposition, SmtpReply, text};
+use super::{Also, Category, Disposition, SmtpReply, text};
 
 /// One edit of the message. Edits are sent in one batch, in order, before the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,22 @@ pub enum Action {
     DeleteRecipient(
         /// The argument of RCPT, byte for byte.
         Vec<u8>,
+    ),
+    /// Put this address on the envelope.
+    AddRecipient(
+        /// The address, without angle brackets.
+        String,
+    ),
+    /// Put this in the place of the whole body.
+    ReplaceBody(
+        /// Lines end in CRLF.
+        #[serde(skip)]
+        Bytes,
+    ),
+    /// The MTA keeps the message in its hold queue, for all its recipients.
+    Hold(
+        /// Why: one line of at most 100 bytes of ASCII.
+        String,
     ),
 }
 
@@ -149,6 +166,11 @@ pub struct Plan {
     /// What happens to each recipient in the end, in the envelope's order: after the plan's rules,
     /// so a Reject beside an Accept reads Quarantine here.
     pub recipients: Vec<Disposition>,
+    /// A text to be put in front of the body. Whoever carries the plan out makes it
+    /// [`Action::ReplaceBody`], or says why not.
+    pub banner: Option<String>,
+    /// What is done besides.
+    pub also: Also,
 }
 
 /// Header fields of one name that were taken out of a message before it was handed on.

@@ -40,6 +40,7 @@ impl ReversePath {
 pub struct Recipient {
     argument: Vec<u8>,
     address: String,
+    mailbox: String,
 }
 
 impl Recipient {
@@ -50,8 +51,39 @@ impl Recipient {
         let text = String::from_utf8_lossy(&argument);
         let inner = text.trim();
         let inner = inner.strip_prefix('<').map_or(inner, |t| t.strip_suffix('>').unwrap_or(t));
-        let address = inner.to_owned();
-        Self { argument, address }
+        let address = behind_route(inner).to_owned();
+        let mailbox = normal(&address);
+        Self { argument, address, mailbox }
+    }
+
+    /// The same, whose mail goes to `address` as the MTA has worked it out (`{rcpt_addr}`): `a%b.example@mx` may be
+    /// a mailbox of b.example. A record does not hold it.
+    #[must_use]
+    pub fn resolved(self, address: &str) -> Self {
+        Self { mailbox: normal(behind_route(address)), ..self }
+    }
+
+    /// The mailbox in the one form in which mailboxes are compared: see [`mailbox`](super::mailbox). What is none
+    /// is in lower case.
+    #[must_use]
+    pub fn mailbox(&self) -> &str {
+        &self.mailbox
+    }
+
+    /// What DELRCPT has to say: the argument, byte for byte, but without a source route. Postfix ignores routes,
+    /// as RFC 5321 §4.1.2 asks, and knows nobody by an address that has one.
+    #[must_use]
+    pub fn removal(&self) -> Vec<u8> {
+        let inner = self.argument.trim_ascii();
+        let (bracket, inner) = match inner.strip_prefix(b"<") {
+            Some(inner) => (&b"<"[..], inner),
+            None => (&b""[..], inner),
+        };
+        let route = memchr::memchr(b':', inner).filter(|_| inner.trim_ascii_start().starts_with(b"@"));
+        match route.and_then(|colon| inner.get(colon + 1..)) {
+            Some(rest) => [bracket, rest].concat(),
+            None => self.argument.clone(),
+        }
     }
 
     /// The exact bytes of the command's argument.
@@ -71,6 +103,22 @@ impl Recipient {
     pub fn domain(&self) -> Option<String> {
         let (_, domain) = self.address.rsplit_once('@')?;
         (!domain.is_empty()).then(|| domain.to_ascii_lowercase())
+    }
+}
+
+/// An address without its source route (RFC 5321 §4.1.2).
+fn behind_route(address: &str) -> &str {
+    let address = address.trim();
+    match address.split_once(':') {
+        Some((_, rest)) if address.starts_with('@') => rest,
+        _ => address,
+    }
+}
+
+fn normal(address: &str) -> String {
+    match super::mailbox::taken_apart(address) {
+        Some((Some(local), Some(domain))) => format!("{local}@{domain}"),
+        _ => address.to_lowercase(),
     }
 }
 
@@ -122,6 +170,41 @@ mod tests {
         assert_eq!(r.domain().as_deref(), Some("example.org"));
         assert!(ReversePath(Recipient::new(*b"<>")).is_null());
     }
+
+    #[test]
+    fn one_mailbox_has_one_form_however_it_is_written() {
+        for argument in [
+            "<alice@example.org>",
+            "<Alice@EXAMPLE.org.>",
+            "<\"alice\"@example.org>",
+            "<@a.b:alice@example.org>",
+            "<@a.b,@c.d:alice@example.org>",
+            " < alice@example.org > ",
+        ] {
+            assert_eq!(Recipient::new(argument).mailbox(), "alice@example.org", "{argument}");
+        }
+        assert_eq!(Recipient::new("<Postmaster>").mailbox(), "postmaster");
+        let hacked = Recipient::new("<alice%example.org@mx>").resolved("Alice@example.org");
+        assert_eq!((hacked.mailbox(), hacked.address()), ("alice@example.org", "alice%example.org@mx"));
+    }
+
+    #[test]
+    fn a_recipient_is_removed_by_his_bytes_without_a_route() {
+        for (argument, removal) in [
+            ("<\"a b\"@Example.ORG>", "<\"a b\"@Example.ORG>"),
+            ("<@a.b:alice@example.org>", "<alice@example.org>"),
+            ("<@a.b,@c.d:alice@example.org>", "<alice@example.org>"),
+            ("@a.b:alice@example.org", "alice@example.org"),
+            ("<a:b@example.org>", "<a:b@example.org>"),
+        ] {
+            assert_eq!(Recipient::new(argument).removal(), argument_of(removal), "{argument}");
+        }
+    }
+
+    fn argument_of(text: &str) -> Vec<u8> {
+        text.as_bytes().to_vec()
+    }
+
     #[test]
     fn a_record_gives_every_byte_of_a_path_back() {
         for argument in [&b"<a@x>"[..], b"<\xff\xfe@x>", b"hex:00", b"", "<é@x>".as_bytes(), b"hex:zz"] {

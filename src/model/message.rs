@@ -48,6 +48,13 @@ impl Message {
         self.raw.get(self.body..).unwrap_or_default()
     }
 
+    /// The same header with another body.
+    #[must_use]
+    pub fn with_body(&self, body: &[u8]) -> Self {
+        let raw = Bytes::from([self.header(), body].concat());
+        Self { raw, fields: self.fields.clone(), body: self.body }
+    }
+
     /// Offset of the body in [`Self::raw`].
     #[must_use]
     pub fn body_offset(&self) -> usize {

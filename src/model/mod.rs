@@ -9,12 +9,14 @@
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
 //! what was seen [`finding`], how each scanner ended [`outcome`], what the
-//! admin's lists say [`list`], what another filter would do [`advice`], its links [`url`], who really sent it [`authentication`], what was decided [`verdict`], what
+//! admin's lists say [`list`], addresses compared [`mailbox`], what another filter would do [`advice`], its links
+//! [`url`], who really sent it [`authentication`], what was decided [`verdict`], what is done besides [`also`], what
 //! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
 //! [`causes()`].
 
 pub mod action;
 pub mod advice;
+pub mod also;
 pub mod authentication;
 pub mod authserv;
 mod causes;
@@ -22,6 +24,7 @@ pub mod envelope;
 pub mod finding;
 pub mod id;
 pub mod list;
+pub mod mailbox;
 pub mod message;
 pub mod outcome;
 pub mod part;
@@ -41,6 +44,7 @@ mod properties;
 
 pub use action::{Action, Answer, HeaderValue, Plan, QuarantineOrder, RemovedFields};
 pub use advice::{Advice, AdvisedAction, FieldWish, RemovalWish};
+pub use also::{Abilities, Also, Extra, LeftOut, Redirected};
 pub use authentication::{AuthResult, Authentication, Author, DmarcPolicy};
 pub use authserv::{AuthservId, OwnId};
 pub use causes::{causes, system_says};
@@ -59,4 +63,4 @@ pub use socket_mode::SocketMode;
 pub use span::Span;
 pub use time::Timestamp;
 pub use url::{Judgement, SeenUrl};
-pub use verdict::{Disposition, Explanation, Step, Verdict};
+pub use verdict::{Disposition, Explanation, Step, Treatment, Verdict};

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Abilities;
+
 /// Who is connected, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,6 +26,9 @@ pub struct Session {
     pub daemon: Option<String>,
     /// The mail did not come by SMTP: sendmail(1), a bounce, or the queue (`non_smtpd_milters`).
     pub local_submission: bool,
+    /// What its MTA lets us do to a message. Not on record.
+    #[serde(skip)]
+    pub abilities: Abilities,
 }
 
 /// The connecting client.

@@ -87,6 +87,39 @@ pub struct Verdict {
     pub reason: String,
     /// How it came to this, line by line.
     pub explanation: Explanation,
+    /// What the rule wants done besides; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub treatment: Option<Arc<Treatment>>,
+}
+
+/// What a rule wants done besides its disposition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Treatment {
+    /// Why mail is refused or put off, as the sender is told it, in place of the reason; the id follows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// Fields that delivered mail gets besides ours: name and value, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// Put in front of the Subject, if all who get the mail agree on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_prefix: Option<String>,
+    /// Addresses that get what is delivered as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copy_to: Vec<String>,
+    /// Address that gets the mail in place of the recipient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_to: Option<String>,
+    /// Mail to be held is held by the MTA, in its hold queue, not in our quarantine.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
+    /// Text put in front of what delivered mail says, where nothing signed would break.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub banner: Option<String>,
+    /// Who is told, by name: `[notify.NAME]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
 }
 
 /// The steps of a judgement in the order in which they were taken.
@@ -98,7 +131,7 @@ pub struct Explanation(
 );
 
 /// One line of an explanation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// The rule that was tried.
     pub rule: String,
@@ -109,4 +142,10 @@ pub struct Step {
     /// It is the one that decided.
     #[serde(default)]
     pub decided: bool,
+    /// The rule is on trial: what it asks for has no effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// Its condition could not be evaluated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }

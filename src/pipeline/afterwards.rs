@@ -2,7 +2,7 @@
 
 use super::engine::Looked;
 use crate::feed::Strength;
-use crate::model::{Answer, Disposition, Plan, Timestamp};
+use crate::model::{Answer, Disposition, Outcome, Plan, Scanner, Timestamp};
 use crate::retro::{Accepted, Choice, Cut, Retro, rank};
 use crate::scan::url::signs::is_opened;
 
@@ -33,7 +33,14 @@ pub(super) fn choose(retro: &Retro, time: Timestamp, looked: &Looked, plan: &Pla
     if !matches!(plan.answer, Answer::Accept) || !plan.recipients.iter().any(delivered) || !retro.is_on() {
         return None;
     }
-    let seen = looked.seen.urls.as_deref()?;
+    let Some(seen) = looked.seen.urls.as_deref() else {
+        // Whoever reads links failed: the files are known all the same.
+        let failed = looked.seen.coverage.0.get(&Scanner::Urls).is_some_and(Outcome::is_failure);
+        let files = looked.input.attachments.iter().filter(|file| failed && file.size > 0);
+        let (things, cut) = Choice::new(looked.input.message.raw().len(), 0)
+            .finish(files.map(|file| (&*file.sha256, rank(None))));
+        return failed.then_some(Chosen { accepted: Accepted { id: looked.input.id, time, things }, cut });
+    };
     let mut choice = Choice::new(looked.input.message.raw().len(), seen.links.len());
     // What somebody opens first: there is room for that, if not for every picture.
     for is_time in [true, false] {

@@ -51,6 +51,12 @@ impl Budget {
         Ok(Share { budget: Arc::clone(self), bytes: 0 })
     }
 
+    /// So much mail is in work that what can wait should.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.messages() > self.max_messages / 4 || self.bytes() > self.max_bytes / 4
+    }
+
     /// Messages in work now.
     #[must_use]
     pub fn messages(&self) -> u64 {

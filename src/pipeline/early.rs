@@ -17,9 +17,10 @@ use super::{Refusal, telling};
 use crate::audit::{Audit, Entry, MessageFacts, PlanSummary, Record, SharedVerdict, Stage, Sync};
 use crate::lists::{Asked, Early};
 use crate::model::{
-    Answer, Category, Coverage, Direction, Disposition, Envelope, Explanation, ListHit, ListHits, MailId,
-    Matched, Recipient, ReversePath, Score, Session, SmtpReply, Step, Timestamp, Verdict, text,
+    Also, Answer, Category, Coverage, Direction, Disposition, Envelope, Explanation, ListHit, ListHits,
+    MailId, Matched, Recipient, ReversePath, Score, Session, SmtpReply, Step, Timestamp, Verdict, text,
 };
+use crate::policy::{self, Facts, name};
 use crate::telemetry::Metrics;
 use crate::telemetry::spawn::supervised;
 
@@ -31,8 +32,6 @@ const AT_ONCE: usize = 64;
 const MAX_TEXT: usize = 1024;
 /// The most parameters of MAIL in such a record.
 const MAX_PARAMETERS: usize = 16;
-/// The rule that stands in the verdict.
-const RULE: &str = "block-list";
 /// Between two warnings that refusals cannot be recorded fast enough, in milliseconds.
 const WARN_EVERY: u64 = 60_000;
 
@@ -147,7 +146,10 @@ impl Process {
             // Who was refused at MAIL and goes on all the same is refused again.
             (Early::Mail, _) => false,
         };
-        if spared || self.engine().direction(session) == Direction::Outbound {
+        // Who was refused at MAIL and goes on all the same is refused again; rules are asked at RCPT only.
+        let nobody_to_ask = spared && recipient.is_none();
+        let engine = self.engine();
+        if nobody_to_ask || engine.policy().is_dry_run() || engine.direction(session) == Direction::Outbound {
             return None;
         }
         let shared = self.shared();
@@ -158,30 +160,95 @@ impl Process {
         let asked = Asked {
             client: session.client.addr.ip(),
             sender: Some(envelope.reverse_path.address()),
+            // At MAIL nobody is known, so entries for some only do not count.
+            recipients: recipient.map(std::slice::from_ref).unwrap_or_default(),
             ..Asked::default()
         };
         let hits = shared.lists.hits(&asked);
+        let hits = recipient.map_or_else(|| hits.clone(), |recipient| hits.for_recipient(recipient));
         // Who claims to be an exception from a block is not refused here: only the end of the message shows
         // whether SPF or DKIM proves it, and the block counts there where they do not.
-        let hit = hits.block()?.clone();
+        let on_list = (!spared).then(|| hits.block().cloned()).flatten();
+        let now = shared.clock.now();
+        let ruled = match (&on_list, recipient) {
+            (None, Some(recipient)) => self.ruled(session, envelope, recipient, &hits, now),
+            _ => None,
+        };
+        if on_list.is_none() && ruled.is_none() {
+            return None;
+        }
         shared.metrics.early_refusals.with_label_values(&[command]).inc();
-        if let Some(earlier) = earlier.filter(|earlier| earlier.id.is_some()) {
+        if let Some(earlier) = earlier.filter(|earlier| earlier.id.is_some() && ruled.is_none()) {
             return Some(earlier.clone());
         }
-        let now = shared.clock.now();
         let Ok(id) = shared.clock.mail_id() else {
             return Some(not_now("no id can be made"));
         };
-        let reply = self.refusal(&hit, id);
+        let (verdict, reply) = match (&on_list, ruled) {
+            (Some(hit), _) => (listed(hit), self.refusal(hit, id)),
+            (None, Some(verdict)) => {
+                let reply = policy::early_reply(self.engine().policy(), id, &verdict);
+                (verdict, reply)
+            }
+            (None, None) => return None,
+        };
         let envelope = short(envelope, recipient);
-        let record = self.early_record(id, now, stage, session, envelope.clone(), &hit, hits.clone(), &reply);
+        let rule = verdict.rule.clone();
+        let record =
+            self.early_record(id, now, stage, session, envelope.clone(), verdict, hits.clone(), &reply);
         if !shared.refusals.take(record, now) {
             shared.metrics.overload.with_label_values(&["refusals"]).inc();
             return Some(not_now("too much mail is being refused at once"));
         }
         shared.lists.count(&hits);
-        tell(shared, session, &envelope, &hit, command, id, &reply);
+        tell(
+            shared,
+            session,
+            &Told { id, envelope: &envelope, on_list: on_list.as_ref(), command, reply: &reply },
+            &rule,
+        );
         Some(Refusal { id: Some(id), reply })
+    }
+
+    /// What the admin's early rules say of this recipient. Whoever is exempt from the block list stays reachable.
+    fn ruled(
+        &self,
+        session: &Session,
+        envelope: &Envelope,
+        recipient: &Recipient,
+        hits: &ListHits,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        let engine = self.engine();
+        if session.local_submission || engine.settings().lists.exempt(recipient) {
+            return None;
+        }
+        let (coverage, on_failure) = (Coverage::default(), BTreeMap::new());
+        let facts = Facts {
+            id: MailId::from_parts(now.millis(), 0),
+            direction: Direction::Inbound,
+            time: now,
+            session,
+            envelope,
+            coverage: &coverage,
+            findings: &[],
+            message: None,
+            attachments: &[],
+            urls: &[],
+            advice: None,
+            authentication: None,
+            lists: Some(hits),
+            exempt: &[],
+            released: None,
+            auth_results: None,
+            recorded: None,
+            received_spf: None,
+            on_failure: &on_failure,
+            failures: 0,
+            subject: None,
+            fault: None,
+        };
+        policy::early(engine.policy(), &facts, recipient)
     }
 
     /// Says what is listed and no more: neither the entry nor why it is there.
@@ -189,6 +256,8 @@ impl Process {
         let what = match hit.on {
             Matched::Client => "client",
             Matched::Sender | Matched::From => "sender",
+            // Not known yet.
+            Matched::Url | Matched::Attachment | Matched::Header => "message",
         };
         let postmaster = self.engine().policy().postmaster();
         SmtpReply::reject(&format!(
@@ -204,23 +273,10 @@ impl Process {
         stage: Stage,
         session: &Session,
         envelope: Envelope,
-        hit: &ListHit,
+        verdict: Verdict,
         lists: ListHits,
         reply: &SmtpReply,
     ) -> Record {
-        let saw = match &hit.comment {
-            Some(comment) => format!("{hit}: {comment}"),
-            None => hit.to_string(),
-        };
-        let step = Step { rule: RULE.to_owned(), saw, wants: Some(Disposition::Reject), decided: true };
-        let verdict = Verdict {
-            disposition: Disposition::Reject,
-            category: Category::Suspicious,
-            score: Score::default(),
-            rule: RULE.to_owned(),
-            reason: hit.to_string(),
-            explanation: Explanation(Arc::new(vec![step])),
-        };
         let recipients: Vec<usize> = (0..envelope.recipients.len()).collect();
         Record {
             id,
@@ -240,10 +296,14 @@ impl Process {
             lists,
             released: None,
             plan: PlanSummary {
-                answer: Answer::Reject(reply.clone()),
-                dispositions: vec![Disposition::Reject; recipients.len()],
+                answer: match verdict.disposition {
+                    Disposition::Tempfail => Answer::Tempfail(reply.clone()),
+                    _ => Answer::Reject(reply.clone()),
+                },
+                dispositions: vec![verdict.disposition; recipients.len()],
                 headers: Vec::new(),
                 removed: Vec::new(),
+                also: Also::default(),
             },
             verdicts: vec![SharedVerdict { recipients, verdict }],
             envelope,
@@ -281,31 +341,53 @@ fn short(envelope: &Envelope, recipient: Option<&Recipient>) -> Envelope {
     }
 }
 
-/// The one log line of a refused transaction.
-fn tell(
-    shared: &Shared,
-    session: &Session,
-    envelope: &Envelope,
-    hit: &ListHit,
-    command: &str,
+/// The verdict on who is on the block list.
+fn listed(hit: &ListHit) -> Verdict {
+    let saw = match &hit.comment {
+        Some(comment) => format!("{hit}: {comment}"),
+        None => hit.to_string(),
+    };
+    let rule = name::BLOCK_LIST.to_owned();
+    let wants = Some(Disposition::Reject);
+    let step = Step { rule: rule.clone(), saw, wants, decided: true, ..Step::default() };
+    Verdict {
+        disposition: Disposition::Reject,
+        category: Category::Suspicious,
+        score: Score::default(),
+        rule,
+        reason: hit.to_string(),
+        explanation: Explanation(Arc::new(vec![step])),
+        treatment: None,
+    }
+}
+
+/// What the log says of a refused transaction.
+struct Told<'t> {
     id: MailId,
-    reply: &SmtpReply,
-) {
-    let entry = match &shared.pseudonyms {
+    envelope: &'t Envelope,
+    on_list: Option<&'t ListHit>,
+    command: &'t str,
+    reply: &'t SmtpReply,
+}
+
+/// The one log line of a refused transaction.
+fn tell(shared: &Shared, session: &Session, told: &Told<'_>, rule: &str) {
+    let entry = told.on_list.map(|hit| match &shared.pseudonyms {
         Some(pseudonyms) => pseudonyms.text(&hit.entry),
         None => hit.entry.clone(),
-    };
+    });
+    let envelope = told.envelope;
     tracing::info!(
-        %id,
-        command,
+        id = %told.id,
+        command = told.command,
         client = telling::client(session),
         from = telling::address(shared, envelope.reverse_path.address()),
         to = envelope.recipients.first().map(|r| telling::address(shared, r.address())),
         answer = "refused",
-        reply = reply.to_string(),
-        rule = RULE,
-        on = hit.on.name(),
-        entry = text::line(&entry, 330),
+        reply = told.reply.to_string(),
+        rule,
+        on = told.on_list.map(|hit| hit.on.name()),
+        entry = entry.map(|entry| text::line(&entry, 330)),
         "refused before the message was sent"
     );
 }

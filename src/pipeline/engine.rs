@@ -14,7 +14,7 @@ use crate::lists;
 use crate::mail;
 use crate::model::{
     Attachment, AuthservId, ByteSize, Coverage, Direction, Envelope, ListHits, MailId, Message, Outcome,
-    OwnId, Parts, Plan, RemovalWish, Scanner, Session, Skip, Verdict, part::NotInspected,
+    OwnId, Parts, Plan, RemovalWish, Scanner, Session, Skip, Timestamp, Verdict, part::NotInspected,
 };
 use crate::policy::{self, Facts, Policy, Worth};
 use crate::scan::ScanInput;
@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 
 /// Messages up to this size are read on the thread that received them (ADR 9): handing them to
 /// another thread costs more than reading them.
-const READ_IN_PLACE: usize = 128 * 1024;
+pub(super) const READ_IN_PLACE: usize = 128 * 1024;
 
 /// The daemon name that Postfix' own documents give to services which take mail from users only
 /// (`milter_macro_daemon_name` in master.cf).
@@ -69,6 +69,8 @@ pub struct Settings {
 pub struct Subject {
     /// Our id.
     pub id: MailId,
+    /// When it came.
+    pub time: Timestamp,
     /// Who sent it.
     pub session: Arc<Session>,
     /// For whom.
@@ -79,8 +81,6 @@ pub struct Subject {
     pub fault: Option<Fault>,
     /// Which way it goes.
     pub direction: Direction,
-    /// What the admin's lists say of its client, sender and From; `None`: they are not at hand.
-    pub lists: Option<ListHits>,
     /// Who gets it whatever the block list says (`lists.exempt_recipients`), in the envelope's order.
     pub exempt: Vec<bool>,
     /// The quarantine entry of which this is a released copy: a person has judged it already, so no
@@ -95,11 +95,14 @@ pub struct Subject {
 /// What was seen in a message.
 #[derive(Debug)]
 pub struct Looked {
+    /// When the message came.
+    pub time: Timestamp,
     /// The message and its parts.
     pub input: Arc<ScanInput>,
     /// What scanners saw.
     pub seen: Seen,
-    /// What the admin's lists say; `None`: they were not looked at.
+    /// What the admin's lists say; `None`: they were not looked at. Links are known only after the look, so
+    /// who asked for it fills this in.
     pub lists: Option<ListHits>,
     /// Who gets it whatever the block list says, in the envelope's order.
     pub exempt: Vec<bool>,
@@ -182,12 +185,12 @@ impl Engine {
         let deadline = Instant::now() + self.settings.deadline;
         let Subject {
             id,
+            time,
             session,
             envelope,
             mut message,
             mut fault,
             direction,
-            lists,
             exempt,
             released,
             auth_results,
@@ -214,7 +217,18 @@ impl Engine {
         let verified = self.verified(&input, &seen).filter(|_| fault.is_none() && released.is_none());
         let auth_results = auth_results.or(verified);
         let received_spf = self.received_spf(&input, &seen);
-        Looked { input, seen, lists, exempt, released, auth_results, received_spf, fault, direction }
+        Looked {
+            time,
+            input,
+            seen,
+            lists: None,
+            exempt,
+            released,
+            auth_results,
+            received_spf,
+            fault,
+            direction,
+        }
     }
 
     /// What the field says that we add to mail coming in, also where the scanner did not get to an end.
@@ -279,16 +293,21 @@ impl Engine {
         let facts = Facts {
             id: input.id,
             direction: looked.direction,
+            time: looked.time,
             session: &input.session,
             envelope: &input.envelope,
             coverage: &looked.seen.coverage,
             findings: &looked.seen.findings,
+            message: Some(&input.message),
+            attachments: &input.attachments,
+            urls: looked.seen.urls.as_deref().map_or(&NO_URLS as &dyn policy::Urls, |seen| seen),
             advice,
             authentication: looked.seen.authentication.as_deref(),
             lists: looked.lists.as_ref(),
             exempt: &looked.exempt,
             released: looked.released,
             auth_results: looked.auth_results.as_deref(),
+            recorded: None,
             received_spf: looked.received_spf.as_deref(),
             on_failure: &self.settings.on_failure,
             failures,
@@ -303,6 +322,9 @@ impl Engine {
         Judged { verdicts, plan }
     }
 }
+
+/// The links of a message in which nobody looked for any.
+static NO_URLS: [crate::model::SeenUrl; 0] = [];
 
 fn read(message: &Message, limits: &mail::Limits) -> (Parts, Vec<Attachment>) {
     let parts = mail::walk(message, limits);

@@ -100,12 +100,12 @@ mod tests {
         let client = Client { name: String::new(), addr: ClientAddr::Ip(client.parse().unwrap()) };
         let subject = Subject {
             id: MailId::from_parts(1, 1),
+            time: crate::model::Timestamp::default(),
             session: Arc::new(Session { client, ..Session::default() }),
             envelope: Envelope::default(),
             message: Message::default(),
             fault: None,
             direction: Direction::Inbound,
-            lists: None,
             exempt: Vec::new(),
             released: None,
             auth_results: None,
@@ -122,6 +122,7 @@ mod tests {
             rule: rule.to_owned(),
             reason: String::new(),
             explanation: Explanation::default(),
+            treatment: None,
         }
     }
 

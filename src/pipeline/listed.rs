@@ -1,21 +1,113 @@
 //! What the admin's lists say of a message.
 
-use crate::lists::{Asked, Lists};
+use crate::link::Host;
+use crate::lists::{Asked, Lists, Wanted, field_value};
 use crate::mail::header::{addresses, decode_words};
-use crate::model::{Envelope, ListHits, Message, Session};
+use crate::model::{ListHits, Message};
 use crate::scan::auth::author;
+
+use super::engine::Looked;
 
 /// Bytes of all From fields that are held against the lists.
 const MAX_BYTES: usize = 256 * 1024;
 /// Addresses that are held against the lists.
 const MAX_ADDRESSES: usize = 256;
+/// Links that are held against the lists.
+const MAX_LINKS: usize = 1000;
+/// Files that are held against the lists.
+const MAX_FILES: usize = 1000;
+/// Fields, and bytes of their values, that are held against the lists.
+const MAX_FIELDS: usize = 256;
+const MAX_FIELD_BYTES: usize = 256 * 1024;
 
-/// The entries that match the client, the sender and the addresses in From. Nothing is counted.
-pub(super) fn hits(lists: &Lists, session: &Session, envelope: &Envelope, message: &Message) -> ListHits {
-    let from = from_addresses(message);
-    let sender = Some(envelope.reverse_path.address());
-    let authors = author::addresses(message);
-    lists.hits(&Asked { client: session.client.addr.ip(), sender, from: &from, authors: &authors })
+/// The entries that match a message that was looked at: its client, sender and From, and as far as there are
+/// such entries its links, files and fields. Nothing is counted.
+pub(super) fn hits(lists: &Lists, looked: &Looked) -> ListHits {
+    let input = &looked.input;
+    let from = from_addresses(&input.message);
+    let authors = author::addresses(&input.message);
+    let wanted = lists.wanted();
+    let content = Content::of(&wanted, looked);
+    if content.more {
+        tracing::warn!(id = %input.id, "the message holds more than is held against the lists: the rest was not");
+    }
+    lists.hits(&Asked {
+        client: input.session.client.addr.ip(),
+        sender: Some(input.envelope.reverse_path.address()),
+        from: &from,
+        authors: &authors,
+        recipients: &input.envelope.recipients,
+        hosts: &content.hosts,
+        files: &content.files,
+        fields: &content.fields,
+    })
+}
+
+/// What of a message is held against the lists besides who sent it.
+#[derive(Default)]
+struct Content<'a> {
+    hosts: Vec<String>,
+    files: Vec<&'a str>,
+    fields: Vec<(String, String)>,
+    /// There is more of it than that.
+    more: bool,
+}
+
+impl<'a> Content<'a> {
+    fn of(wanted: &Wanted, looked: &'a Looked) -> Self {
+        let mut content = Self::default();
+        if wanted.urls
+            && let Some(seen) = &looked.seen.urls
+        {
+            let mut last = None;
+            for found in &seen.links {
+                // Many links to one host mostly follow each other.
+                if last == Some(found.link.host_text()) {
+                    continue;
+                }
+                last = Some(found.link.host_text());
+                if content.hosts.len() == MAX_LINKS {
+                    content.hosts.sort_unstable();
+                    content.hosts.dedup();
+                }
+                if content.hosts.len() == MAX_LINKS {
+                    content.more = true;
+                    break;
+                }
+                content.hosts.push(match found.link.host() {
+                    Host::Name(name) => name,
+                    Host::Ip(ip) => ip.to_string(),
+                });
+            }
+        }
+        if wanted.files {
+            let files = &looked.input.attachments;
+            content.files = files.iter().take(MAX_FILES).map(|file| file.sha256.as_str()).collect();
+            content.more |= files.len() > MAX_FILES;
+        }
+        if !wanted.fields.is_empty() {
+            content.fields(wanted, &looked.input.message);
+        }
+        content
+    }
+
+    fn fields(&mut self, wanted: &Wanted, message: &Message) {
+        let mut left = MAX_FIELD_BYTES;
+        for (name, value) in message.fields() {
+            let Ok(name) = std::str::from_utf8(name.trim_ascii_end()) else { continue };
+            let name = name.to_ascii_lowercase();
+            if !wanted.fields.contains(name.as_str()) {
+                continue;
+            }
+            if self.fields.len() == MAX_FIELDS || left == 0 {
+                self.more = true;
+                return;
+            }
+            let value = value.get(..left).unwrap_or(value);
+            left -= value.len();
+            self.fields.push((name, field_value(&decode_words(value))));
+        }
+    }
 }
 
 /// Every address that some mail program may show as the author's: those that the grammar gives, and

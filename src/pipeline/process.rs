@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::afterwards::Chosen;
+use super::again::NOT_SECURED;
 use super::budget::Short;
 use super::engine::{Engine, Judged, Looked, Subject};
 use super::release::{Recognised, Releases};
@@ -13,14 +14,16 @@ use super::repeat::Repeats;
 use super::transaction::Fault;
 use super::trouble::Trouble;
 use super::{
-    Decision, Judge, Received, Refusal, Refusals, afterwards, hints, listed, naming, record, telling,
+    Decision, Judge, Received, Refusal, Refusals, SecondLook, afterwards, announcing, besides, hints, listed,
+    naming, record, second_look, telling,
 };
 use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
 use crate::lists::Lists;
 use crate::model::{
-    Answer, Disposition, Envelope, ListHits, MailId, Message, Plan, Recipient, Session, SmtpReply, Step,
+    Also, Answer, Disposition, Envelope, ListHits, MailId, Plan, Recipient, Session, SmtpReply, Step,
     Timestamp, Verdict,
 };
+use crate::notify::Notifier;
 use crate::policy::name;
 use crate::quarantine::{NewEntry, Quarantine, Stored};
 use crate::retro::Retro;
@@ -40,6 +43,10 @@ pub struct Shared {
     pub refusals: Refusals,
     /// Accepted mail, looked up again when feeds know more.
     pub retro: Arc<Retro>,
+    /// Mail that was delivered although a scanner failed, scanned again.
+    pub second_look: Arc<SecondLook>,
+    /// Who is told.
+    pub notify: Arc<Notifier>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
     /// Messages that failed before.
@@ -82,9 +89,9 @@ impl Process {
         &self.shared
     }
 
-    /// What the lists say of a message. Its hits are counted.
-    fn look_up(&self, session: &Session, envelope: &Envelope, message: &Message) -> ListHits {
-        let hits = listed::hits(&self.shared.lists, session, envelope, message);
+    /// What the lists say of a message that was looked at. Its hits are counted.
+    fn look_up(&self, looked: &Looked) -> ListHits {
+        let hits = listed::hits(&self.shared.lists, looked);
         self.shared.lists.count(&hits);
         hits
     }
@@ -99,7 +106,6 @@ impl Process {
             return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
         };
         let direction = self.engine.direction(&session);
-        let lists = Some(self.look_up(&session, &envelope, &message));
         let terms = &self.engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let recognised = self.shared.releases.recognise(id, &envelope, &message).await;
@@ -107,24 +113,29 @@ impl Process {
             recognised.map(|Recognised { entry, auth_results }| (entry, auth_results)).unzip();
         let subject = Subject {
             id,
+            time,
             session,
             envelope,
             message,
             fault,
             direction,
-            lists,
             exempt,
             released,
             auth_results: auth_results.flatten(),
             share: Some(share),
         };
-        let looked = Arc::new(self.engine.look(subject).await);
+        let mut looked = self.engine.look(subject).await;
+        looked.lists = Some(self.look_up(&looked));
+        let looked = Arc::new(looked);
         if looked.fault == Some(Fault::NoMemory) {
             self.shared.metrics.overload.with_label_values(&[Short::Bytes.label()]).inc();
         }
-        let judged = self.judge(&looked).await;
+        let mut judged = self.judge(&looked).await;
+        besides::put_banner(&looked, &mut judged).await;
         let secured = self.secure(id, time, &looked, judged).await;
         telling::tell(&self.shared, &looked, &secured, started.elapsed());
+        besides::tell(&self.shared.metrics, id, &secured.judged.plan.also);
+        announcing::announce(&self.shared, time, &looked, &secured);
         naming::count(&self.shared.metrics, &self.engine, &secured.judged.plan);
         naming::tell(&self.engine, &looked, &secured.judged.plan);
         hints::tell(&self.engine, &looked, &secured.judged.verdicts);
@@ -178,9 +189,12 @@ impl Process {
                 }
             }
         }
-        let told = !matches!(judged.plan.answer, Answer::Accept) || held.is_some();
+        let held_by_mta = judged.plan.also.held_by_mta;
+        let told = !matches!(judged.plan.answer, Answer::Accept) || held.is_some() || held_by_mta;
         let mut record = record::of(id, time, looked, &judged, held.as_ref(), &self.engine);
         let watched = afterwards::choose(&self.shared.retro, time, looked, &judged.plan);
+        let kept = self.shared.second_look.keep(looked, &judged, held.is_some()).await;
+        record.left_out.extend(kept.as_ref().and_then(second_look::Kept::left_out));
         record.left_out.extend(watched.as_ref().and_then(Chosen::left_out));
         // An id that somebody is told must be found again, whatever happens to the machine.
         let sync = if told { Sync::Now } else { Sync::Soon };
@@ -188,6 +202,9 @@ impl Process {
             Ok(()) => {
                 self.shared.audit_trouble.clear();
                 watched.into_iter().for_each(|watched| watched.keep(&self.shared.retro));
+                if let Some(kept) = kept {
+                    self.shared.second_look.delivered(id, kept).await;
+                }
                 if let Some(stored) = &held {
                     self.note_stored(id, stored, time).await;
                 }
@@ -198,6 +215,9 @@ impl Process {
                 // The record may be there all the same: it must not say that its answer was given.
                 self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
                 put_off(id, "the audit journal cannot be written", &error.to_string(), looked, &mut judged);
+                if let Some(kept) = kept {
+                    self.shared.second_look.take_back(kept).await;
+                }
             }
         }
         Secured { judged, held: held.map(|stored| stored.id) }
@@ -286,6 +306,7 @@ impl Judge for Process {
         earlier: Option<&Refusal>,
     ) -> Option<Refusal> {
         self.refuse_early(session, envelope, Some(recipient), earlier)
+            .or_else(|| self.split(session, envelope, recipient))
     }
 
     fn answered(&self, id: MailId, reached: bool) {
@@ -321,15 +342,13 @@ fn put_off(id: MailId, what: &str, error: &str, looked: &Looked, judged: &mut Ju
             saw: format!("{what}: {error}"),
             wants: Some(Disposition::Tempfail),
             decided: true,
+            ..Step::default()
         });
         verdict.disposition = Disposition::Tempfail;
         verdict.rule = NOT_SECURED.to_owned();
         verdict.reason = what.to_owned();
     }
 }
-
-/// The rule that stands in a verdict where quarantine or audit could not be written.
-const NOT_SECURED: &str = "not-secured";
 
 /// Not now, and nothing was kept.
 fn not_now(id: MailId, why: &str, envelope: &Envelope) -> Plan {
@@ -338,5 +357,7 @@ fn not_now(id: MailId, why: &str, envelope: &Envelope) -> Plan {
         actions: Vec::new(),
         answer: Answer::Tempfail(SmtpReply::tempfail(&format!("{why}, please try again later (id {id})"))),
         recipients: vec![Disposition::Tempfail; envelope.recipients.len()],
+        banner: None,
+        also: Also::default(),
     }
 }

@@ -86,6 +86,7 @@ fn told(record: &Record, verdicts: &[Verdict], recipients: &[Recipient]) -> Stri
         urls: &record.urls,
         left_out: &record.left_out,
         removed: &record.plan.removed,
+        also: &record.plan.also,
     })
 }
 

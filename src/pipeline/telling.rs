@@ -1,11 +1,16 @@
 //! Metrics and the one log line of a message.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::besides;
 use super::engine::Looked;
 use super::process::{Secured, Shared};
-use crate::model::{Answer, AuthResult, Authentication, ClientAddr, Disposition, MailId, Session, text};
+use crate::model::{
+    Answer, AuthResult, Authentication, ClientAddr, Disposition, MailId, Session, Verdict, text,
+};
 use crate::policy::name;
+use crate::telemetry::seldom::SeldomEach;
 
 /// Longest foreign text in a log line, in characters.
 const MAX: usize = 200;
@@ -27,7 +32,10 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
     metrics.message_seconds.observe(took.as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a message is far below 2^52 bytes")]
     metrics.message_bytes.observe(size as f64);
-    if looked.seen.coverage.gaps().next().is_some() && matches!(judged.plan.answer, Answer::Accept) {
+    if looked.seen.coverage.gaps().next().is_some()
+        && matches!(judged.plan.answer, Answer::Accept)
+        && !judged.plan.also.held_by_mta
+    {
         metrics.degraded.inc();
     }
     if judged.verdicts.iter().any(|v| v.rule == name::REPEAT) {
@@ -39,6 +47,7 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
             "the same message failed the same way too often: it is held now; look why it cannot be judged"
         );
     }
+    rules(shared, looked.input.id, &judged.verdicts);
     let (reply, answer) = match &judged.plan.answer {
         Answer::Reject(reply) | Answer::Tempfail(reply) => (Some(reply.to_string()), "refused"),
         Answer::Accept => (None, "accepted"),
@@ -63,11 +72,44 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
         rule = main.map(|v| v.rule.as_str()),
         reason = text::line(main.map(|v| v.reason.as_str()).unwrap_or_default(), MAX),
         held_as = secured.held.as_ref().map(MailId::as_str),
+        also = besides::words(&judged.plan.also),
         auth = looked.seen.authentication.as_deref().map(auth),
         coverage = looked.seen.coverage.to_string(),
         ms = millis(took),
         "judged"
     );
+}
+
+/// Between two lines in the log about the same rule that fails.
+static FAILS: SeldomEach = SeldomEach::once_in(Duration::from_secs(60));
+
+/// Counts what each rule came to; one whose condition could not be evaluated is told as well.
+fn rules(shared: &Shared, id: MailId, verdicts: &[Verdict]) {
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut failed: BTreeMap<&str, &str> = BTreeMap::new();
+    for verdict in verdicts {
+        seen.insert((&verdict.rule, "decided"));
+        for step in verdict.explanation.0.iter() {
+            if step.failed {
+                seen.insert((&step.rule, "failed"));
+                failed.entry(&step.rule).or_insert(&step.saw);
+            } else if step.shadow && step.wants.is_some() {
+                seen.insert((&step.rule, "shadow"));
+            }
+        }
+    }
+    for (rule, what) in &seen {
+        shared.metrics.rules.with_label_values(&[*rule, *what]).inc();
+    }
+    for (rule, why) in failed {
+        shared.notify.policy_error(shared.clock.now(), rule, &text::line(why, MAX));
+        if let Some(untold) = FAILS.may_tell(rule) {
+            tracing::error!(
+                %id, rule, untold, why = text::line(why, MAX),
+                "the condition of a rule could not be evaluated; `mailward explain` says why and what it counted as"
+            );
+        }
+    }
 }
 
 /// What was verified, of whom: `spf=pass dkim=none dmarc=fail arc=none author=example.com`. A method that was

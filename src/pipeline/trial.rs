@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::budget::Share;
 use super::engine::{Engine, Subject};
-use super::{listed, record, story};
+use super::{besides, listed, record, story};
 use crate::audit::Record;
 use crate::lists::Lists;
 use crate::model::{
@@ -43,24 +43,26 @@ impl Trial {
         let session = Arc::new(self.session());
         let direction = engine.direction(&session);
         let envelope = self.envelope();
-        let lists = lists.map(|lists| listed::hits(lists, &session, &envelope, &message));
         let terms = &engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let subject = Subject {
             id,
+            time,
             session,
             envelope,
             message,
             fault: None,
             direction,
-            lists,
             exempt,
             released: None,
             auth_results: None,
             share,
         };
-        let looked = engine.look(subject).await;
-        let judged = engine.judge(&looked, 0);
+        let mut looked = engine.look(subject).await;
+        looked.lists = lists.map(|lists| listed::hits(lists, &looked));
+        let looked = Arc::new(looked);
+        let mut judged = engine.judge(&looked, 0);
+        besides::put_banner(&looked, &mut judged).await;
         let mut record = record::of(id, time, &looked, &judged, None, engine);
         // Not for the journal: all of them.
         if let Some(seen) = looked.seen.urls.as_deref() {

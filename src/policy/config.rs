@@ -1,9 +1,13 @@
 //! `[policy]`: thresholds and dispositions, and the policy that is made of them.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::dmarc::{Dmarc, DmarcWorth};
 use super::evidence::Points;
+use super::group::Thresholds as Given;
+use super::rules::Rules;
 use crate::model::{AdvisedAction, Disposition, Scanner};
 
 /// `[policy]`.
@@ -18,6 +22,9 @@ pub struct Config {
     /// `[suspicious]`. It breaks the sender's DKIM signature. Left out: the Subject is not touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_prefix: Option<String>,
+    /// Whether recipients who are judged by other measures than the first one of a message are put off at RCPT
+    /// (452), so that the sending server delivers to them in a transaction of their own. Mail coming in only.
+    pub split: bool,
     /// The attempt of the same message at which a failure that would put it off again holds it in
     /// quarantine instead, with an alarm.
     pub repeat_limit: u32,
@@ -33,6 +40,11 @@ pub struct Config {
     pub dmarc: Dmarc,
     /// What rspamd's word is worth, where it is asked.
     pub rspamd: Rspamd,
+    /// Rules of your own, tried before the shipped ones: `policy.toml`. Left out: the shipped ones alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<PathBuf>,
+    /// Nothing is done: mail is judged and recorded, and let through whatever comes of it.
+    pub dry_run: bool,
 }
 
 /// `[policy.score]`: sums of the findings' scores, `tag` < `quarantine` < `reject`.
@@ -106,7 +118,7 @@ pub enum Worth {
 }
 
 /// A checked configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     pub(super) tag: Points,
     pub(super) quarantine: Points,
@@ -118,6 +130,9 @@ pub struct Policy {
     pub(super) repeat_limit: u32,
     pub(super) postmaster: String,
     pub(super) subject_prefix: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) rules: Rules,
+    pub(super) split: bool,
 }
 
 /// A `[policy]` that contradicts itself.
@@ -232,6 +247,12 @@ impl PolicyError {
 }
 
 impl Policy {
+    /// Whether recipients who cannot share a message are told apart at RCPT.
+    #[must_use]
+    pub const fn splits(&self) -> bool {
+        self.split
+    }
+
     /// Whom a sender that was refused is told to write to.
     #[must_use]
     pub fn postmaster(&self) -> &str {
@@ -242,6 +263,24 @@ impl Policy {
     const MAX_POSTMASTER: usize = 120;
     /// Longest `subject_prefix`: something of the Subject must stay visible.
     const MAX_PREFIX: usize = 40;
+
+    /// The same with these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether nothing is done, whatever comes of a judgement.
+    #[must_use]
+    pub const fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
 
     /// Whether rspamd's wishes about header fields are followed.
     #[must_use]
@@ -278,6 +317,9 @@ impl Policy {
             repeat_limit: config.repeat_limit,
             postmaster: config.postmaster.clone().unwrap_or_else(|| "your postmaster".to_owned()),
             subject_prefix: config.subject_prefix.clone(),
+            dry_run: config.dry_run,
+            rules: Rules::default(),
+            split: config.split,
         }
     }
 }
@@ -300,6 +342,18 @@ fn check_scores(score: Thresholds, errors: &mut Vec<PolicyError>) {
             errors.push(PolicyError::Order { lower, low, upper, high });
         }
     }
+}
+
+/// Why thresholds are not in order; `None` if they are.
+pub(super) fn check_order(given: Given) -> Option<String> {
+    let list = [("tag", given.tag), ("quarantine", given.quarantine), ("reject", given.reject)];
+    let pairs = list.into_iter().zip(list.into_iter().skip(1));
+    pairs.into_iter().find(|((_, low), (_, high))| low >= high).map(|((lower, low), (upper, high))| {
+        format!(
+            "{lower} = {low} is not below {upper} = {high}, so that {lower} would never happen; what is left out is \
+             that of [policy.score]"
+        )
+    })
 }
 
 fn check_dispositions(disposition: Dispositions, errors: &mut Vec<PolicyError>) {
@@ -368,12 +422,15 @@ impl Default for Config {
         Self {
             postmaster: None,
             subject_prefix: None,
+            split: false,
             repeat_limit: 3,
             on_skipped: Worth::Ignore,
             score: Thresholds::default(),
             disposition: Dispositions::default(),
             dmarc: Dmarc::default(),
             rspamd: Rspamd::default(),
+            rules: None,
+            dry_run: false,
         }
     }
 }
@@ -446,7 +503,7 @@ mod tests {
 
     #[test]
     fn the_shipped_policy_has_no_contradictions() {
-        assert_eq!(Policy::new(&Config::default()), Ok(Policy::default()));
+        assert!(Policy::new(&Config::default()).is_ok());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Effect, Sight, Standing, View, Wish};
+use super::opinion::Opinion;
+use super::view::View;
 use super::{Facts, Policy, PolicyError};
 use crate::model::authentication::Dmarc as Seen;
 use crate::model::{
@@ -179,13 +180,13 @@ pub(super) fn is_or_below(domain: &str, of: &str) -> bool {
     domain.strip_suffix(of).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// The rule. Not firm: an entry of the allow list for a client outweighs it, because the admin knows that
+/// What the rule `dmarc` says. It is not firm: an entry of the allow list for a client outweighs it, because the admin knows that
 /// client. An entry for an author never meets it: it counts only where his domain passes in alignment, which
 /// is what DMARC asks. An entry for a sender (MAIL FROM) could, where From names somebody else; the rule
 /// `allow-list` therefore lets such an entry count only where no failure [`stands`].
-pub(super) fn look(view: &View<'_>, _: &Standing) -> Sight {
+pub(super) fn look(view: &View<'_>) -> Opinion {
     let facts = view.facts;
-    let Some(seen) = facts.authentication else { return Sight::nothing(not_verified(facts)) };
+    let Some(seen) = facts.authentication else { return Opinion::nothing(not_verified(facts)) };
     match &seen.dmarc {
         Some(dmarc) => of_domain(view, seen, dmarc),
         None => of_shown(view, seen),
@@ -193,7 +194,7 @@ pub(super) fn look(view: &View<'_>, _: &Standing) -> Sight {
 }
 
 /// What DMARC of a domain is worth.
-fn of_domain(view: &View<'_>, seen: &Authentication, dmarc: &Seen) -> Sight {
+fn of_domain(view: &View<'_>, seen: &Authentication, dmarc: &Seen) -> Opinion {
     let name = text::line(&dmarc.domain, 100);
     let why = dmarc.reason.as_deref().map(|reason| text::line(reason, 160));
     let told = |end: &str| match &why {
@@ -201,40 +202,40 @@ fn of_domain(view: &View<'_>, seen: &Authentication, dmarc: &Seen) -> Sight {
         None => format!("DMARC of {name}: {}{end}", dmarc.result),
     };
     match dmarc.result {
-        AuthResult::Pass => return Sight::nothing(told(aligned(dmarc))),
+        AuthResult::Pass => return Opinion::nothing(told(aligned(dmarc))),
         AuthResult::Fail => {}
         AuthResult::TempError => {
             let end = "; that is no failure, and on_failure of [scanner.auth] says what it is worth";
-            return Sight::nothing(format!("{}{end}", told("")));
+            return Opinion::nothing(format!("{}{end}", told("")));
         }
-        _ => return Sight::nothing(told("")),
+        _ => return Opinion::nothing(told("")),
     }
     let asked = dmarc.policy.unwrap_or_default();
     let Some((key, worth, disposition)) = view.policy.dmarc.worth(asked) else {
-        return Sight::nothing(told(", and the domain asks for nothing"));
+        return Opinion::nothing(told(", and the domain asks for nothing"));
     };
     let failed = told(&format!(", and the domain asks for {key}"));
     if let Some(exception) = view.policy.dmarc.exception(seen, view.facts.session.client.addr.ip()) {
-        return Sight::nothing(format!("{failed}; but {exception}"));
+        return Opinion::nothing(format!("{failed}; but {exception}"));
     }
     let saw = format!("{failed}; policy.dmarc.{key} = {}", worth.name());
-    let Some(disposition) = disposition else { return Sight::nothing(saw) };
+    let Some(disposition) = disposition else { return Opinion::nothing(saw) };
     let reason = format!("DMARC of {name} fails, and it asks for {key}");
-    Sight::wants(saw, disposition, Category::Suspicious, reason)
+    Opinion::wants(saw, disposition, Category::Suspicious, reason)
 }
 
 /// Without one author's domain: the strictest that is wanted for one of those that could be shown, and what it
 /// is worth that some are not known.
-fn of_shown(view: &View<'_>, seen: &Authentication) -> Sight {
-    let mut saw = no_author(&seen.author);
-    let mut strictest: Option<Wish> = None;
-    let mut hear = |sight: Sight| {
-        saw.push_str("; ");
-        saw.push_str(&sight.saw);
-        if let Effect::Wants(wish) = sight.effect
-            && strictest.as_ref().is_none_or(|s| wish.disposition.strictness() > s.disposition.strictness())
+fn of_shown(view: &View<'_>, seen: &Authentication) -> Opinion {
+    let mut told = no_author(&seen.author);
+    let mut strictest: Option<Opinion> = None;
+    let strictness = |opinion: &Opinion| opinion.wants.map(Disposition::strictness);
+    let mut hear = |opinion: Opinion| {
+        told.push_str("; ");
+        told.push_str(&opinion.told);
+        if opinion.wants.is_some() && strictest.as_ref().is_none_or(|s| strictness(&opinion) > strictness(s))
         {
-            strictest = Some(wish);
+            strictest = Some(opinion);
         }
     };
     seen.shown.iter().for_each(|dmarc| hear(of_domain(view, seen, dmarc)));
@@ -242,8 +243,8 @@ fn of_shown(view: &View<'_>, seen: &Authentication) -> Sight {
         hear(unreadable(view, seen));
     }
     match strictest {
-        Some(wish) => Sight { saw, effect: Effect::Wants(wish) },
-        None => Sight::nothing(saw),
+        Some(opinion) => Opinion { told, ..opinion },
+        None => Opinion::nothing(told),
     }
 }
 
@@ -253,20 +254,20 @@ fn is_unreadable(seen: &Authentication) -> bool {
     !matches!(seen.author, Author::Missing | Author::Domain(_)) && seen.shown_in_part
 }
 
-fn unreadable(view: &View<'_>, seen: &Authentication) -> Sight {
+fn unreadable(view: &View<'_>, seen: &Authentication) -> Opinion {
     let what = match seen.shown.is_empty() {
         true => "From may show a domain that cannot be read",
         false => "From may show more domains than were asked",
     };
     if let Some(exception) = view.policy.dmarc.exception(seen, view.facts.session.client.addr.ip()) {
-        return Sight::nothing(format!("{what}; but {exception}"));
+        return Opinion::nothing(format!("{what}; but {exception}"));
     }
     let worth = view.policy.dmarc.unreadable;
     let saw = format!("{what}; policy.dmarc.unreadable = {}", worth.name());
     // The check has refused `honour`.
     match worth.disposition(Disposition::Quarantine) {
-        Some(disposition) => Sight::wants(saw, disposition, Category::Suspicious, what.to_owned()),
-        None => Sight::nothing(saw),
+        Some(disposition) => Opinion::wants(saw, disposition, Category::Suspicious, what.to_owned()),
+        None => Opinion::nothing(saw),
     }
 }
 

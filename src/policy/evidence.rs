@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::count;
 use crate::model::{Category, Finding, Score, Severity, text};
 
 /// A score in thousandths: sums do not depend on the order of their parts, and a sum that is shown
 /// as 3.0 is not a hair below 3.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Points(i64);
+pub(super) struct Points(pub(super) i64);
 
 /// All findings, sorted.
 #[derive(Debug)]
@@ -56,13 +57,22 @@ impl<'a> Evidence<'a> {
     pub(super) fn new(findings: &'a [Finding]) -> Self {
         let mut sorted: Vec<_> = findings.iter().collect();
         sorted.sort_by(|a, b| order(a, b));
-        let total = Points(findings.iter().map(|f| points(f).0).fold(0, i64::saturating_add));
-        Self { findings: sorted, total }
+        Self { findings: sorted, total: count::total(findings.iter()) }
     }
 
-    /// The sum of all scores.
+    /// The sum of all scores, none counted twice ([`count`]).
     pub(super) const fn total(&self) -> Points {
         self.total
+    }
+
+    /// For each finding in their order: who says the same, where it does not count for that.
+    pub(super) fn speakers(&self) -> Vec<Option<&'a Finding>> {
+        count::speakers(&self.findings)
+    }
+
+    /// All findings in their order, as they lie there.
+    pub(super) fn sorted(&self) -> &[&'a Finding] {
+        &self.findings
     }
 
     /// All findings in their order.
@@ -95,13 +105,10 @@ impl<'a> Evidence<'a> {
     /// The worst category whose findings, together with worse ones, reach `threshold` by themselves.
     /// So a trace of phish beside much spam is spam.
     pub(super) fn supported(&self, threshold: Points) -> Category {
-        let carried = |category: Category| {
-            let bad = self.iter().filter(|f| f.category >= category);
-            bad.map(|f| points(f).0).fold(0, i64::saturating_add)
-        };
+        let carried = |category: Category| count::total(self.iter().filter(|f| f.category >= category));
         [Category::Malware, Category::Phish, Category::Spam]
             .into_iter()
-            .find(|category| carried(*category) >= threshold.0)
+            .find(|category| carried(*category) >= threshold)
             .unwrap_or(Category::Suspicious)
     }
 }
@@ -120,7 +127,8 @@ pub(super) fn describe(finding: &Finding) -> String {
     }
 }
 
-fn points(finding: &Finding) -> Points {
+/// Its own score.
+pub(super) fn points(finding: &Finding) -> Points {
     Points::of(finding.score.value())
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::evidence::{Evidence, Points};
+use super::evidence::{Evidence, Points, symbol};
 use super::explain_authentication;
 use crate::model::{
-    Authentication, Coverage, Disposition, Finding, MailId, Recipient, RemovedFields, SeenUrl, Verdict, text,
+    Also, Authentication, Coverage, Disposition, Finding, MailId, Recipient, RemovedFields, SeenUrl, Verdict,
+    text,
 };
 
 /// Longest sentence from a scanner that is shown.
@@ -37,6 +38,8 @@ pub struct Story<'a> {
     pub left_out: &'a [String],
     /// Header fields that came with it and were removed.
     pub removed: &'a [RemovedFields],
+    /// What was done besides.
+    pub also: &'a Also,
 }
 
 /// Lines of plain text, each ended by LF: what was decided and for whom, what was looked at, what was
@@ -50,6 +53,9 @@ pub fn render(story: &Story<'_>) -> String {
         line(&mut out, format_args!("{told}"));
     }
     removed(&mut out, story.removed);
+    if let Some(told) = super::also::told(story.also) {
+        line(&mut out, format_args!("also      {told}"));
+    }
     findings(&mut out, story.findings);
     super::explain_urls::lines(&mut out, story.urls);
     if !story.left_out.is_empty() {
@@ -89,15 +95,21 @@ fn findings(out: &mut String, findings: &[Finding]) {
         return line(out, format_args!("findings  none"));
     }
     line(out, format_args!("findings"));
-    for finding in Evidence::new(findings).iter() {
-        let score = Points::of(finding.score.value()).to_string();
-        let symbol = text::line(&finding.symbol, 60);
+    let evidence = Evidence::new(findings);
+    for (finding, speaker) in evidence.iter().zip(evidence.speakers()) {
+        let own = Points::of(finding.score.value());
+        let (score, uncounted) = match speaker {
+            None => (own, String::new()),
+            Some(speaker) => (Points::ZERO, format!(" ({own} not counted: said by {})", symbol(speaker))),
+        };
+        let score = score.to_string();
+        let symbol = symbol(finding);
         let place = finding.location.as_deref().map(|l| format!(" in {}", text::line(l, 80)));
         let (severity, category, scanner) = (finding.severity, finding.category, finding.scanner);
         line(
             out,
             format_args!(
-                "  {score:>7}  {severity:<8}  {category:<10}  {scanner}: {symbol}{}: {}",
+                "  {score:>7}  {severity:<8}  {category:<10}  {scanner}: {symbol}{}: {}{uncounted}",
                 place.unwrap_or_default(),
                 text::line(&finding.text, MAX_TEXT)
             ),
@@ -106,7 +118,7 @@ fn findings(out: &mut String, findings: &[Finding]) {
 }
 
 fn section(out: &mut String, story: &Story<'_>, verdict: &Verdict) {
-    let Verdict { disposition, category, score, rule, reason, explanation } = verdict;
+    let Verdict { disposition, category, score, rule, reason, explanation, .. } = verdict;
     line(out, format_args!(""));
     let score = Points::of(score.value());
     line(out, format_args!("verdict   {disposition}: {category}, score {score}, by rule {rule}"));
@@ -128,7 +140,8 @@ fn section(out: &mut String, story: &Story<'_>, verdict: &Verdict) {
         let mark = if step.decided { '>' } else { ' ' };
         let wants = step.wants.map_or("-", Disposition::name);
         let rule = &step.rule;
-        line(out, format_args!("{mark} {rule:<17}  {wants:<10}  {}", text::line(&step.saw, 600)));
+        let trial = if step.shadow && step.wants.is_some() { " (on trial)" } else { "" };
+        line(out, format_args!("{mark} {rule:<17}  {wants:<10}  {}{trial}", text::line(&step.saw, 600)));
     }
 }
 

@@ -1,11 +1,13 @@
 //! What is known about a message when it is judged.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::Worth;
 use crate::model::{
-    Advice, Authentication, ByteSize, Coverage, Direction, Envelope, Finding, ListHits, MailId, Scanner,
-    Session,
+    Advice, Attachment, Authentication, ByteSize, Coverage, Direction, Envelope, Finding, ListHits, MailId,
+    Message, Scanner, SeenUrl, Session, Timestamp,
 };
 
 /// All that a judgement may look at.
@@ -15,6 +17,8 @@ pub struct Facts<'a> {
     pub id: MailId,
     /// Coming in or going out.
     pub direction: Direction,
+    /// When it is judged.
+    pub time: Timestamp,
     /// Who sent it. `local_submission` is read here: such mail is never refused.
     pub session: &'a Session,
     /// For whom.
@@ -23,6 +27,14 @@ pub struct Facts<'a> {
     pub coverage: &'a Coverage,
     /// What was found, in any order.
     pub findings: &'a [Finding],
+    /// The message; `None` where it is judged again from a record of it.
+    pub message: Option<&'a Message>,
+    /// What is known of the message where it is not here itself.
+    pub recorded: Option<Recorded<'a>>,
+    /// Its files.
+    pub attachments: &'a [Attachment],
+    /// Its links.
+    pub urls: &'a dyn Urls,
     /// What rspamd would do.
     pub advice: Option<&'a Advice>,
     /// What was verified of who sent it; `None`: nobody looked.
@@ -47,6 +59,55 @@ pub struct Facts<'a> {
     pub subject: Option<&'a [u8]>,
     /// Why the message is not here to be looked at or kept.
     pub fault: Option<Fault>,
+}
+
+/// What a record tells of a message; `None` in it: not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded<'a> {
+    /// Bytes.
+    pub size: Option<u64>,
+    /// The Message-ID field; empty where there is none.
+    pub message_id: Option<&'a str>,
+    /// The one domain of its From field; empty where there are several, or none.
+    pub from_domain: Option<&'a str>,
+}
+
+/// The links of a message, made ready one by one: most messages are judged without a look at them.
+pub trait Urls: fmt::Debug + Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// One of them; `None` beyond the end.
+    fn get(&self, position: usize) -> Option<Cow<'_, SeenUrl>>;
+}
+
+impl Urls for [SeenUrl] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn get(&self, position: usize) -> Option<Cow<'_, SeenUrl>> {
+        <[SeenUrl]>::get(self, position).map(Cow::Borrowed)
+    }
+}
+
+impl<const N: usize> Urls for [SeenUrl; N] {
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn get(&self, position: usize) -> Option<Cow<'_, SeenUrl>> {
+        Urls::get(self.as_slice(), position)
+    }
+}
+
+impl Urls for Vec<SeenUrl> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn get(&self, position: usize) -> Option<Cow<'_, SeenUrl>> {
+        Urls::get(self.as_slice(), position)
+    }
 }
 
 /// Why a message could not be collected whole. There are no bytes of it: it can be refused or put

@@ -27,6 +27,9 @@ pub(super) fn fields(
         add("Received-SPF", spf);
     }
     add("X-Mailward-Id", facts.id.as_str());
+    if policy.dry_run {
+        return list;
+    }
     if facts.released.is_some() {
         // A person has judged it: what scanners would say now is no verdict on it.
         add("X-Mailward-Action", RELEASED);
@@ -42,7 +45,7 @@ pub(super) fn fields(
     add("X-Mailward-Action", verdict.disposition.name());
     add("X-Mailward-Score", &score.to_string());
     if marked {
-        add("X-Mailward-Reason", &verdict.reason);
+        add("X-Mailward-Reason", &reason(policy, facts, verdict));
     }
     add("X-Mailward-Coverage", &facts.coverage.to_string());
     if marked {
@@ -61,6 +64,25 @@ pub(super) fn fields(
     }
     list.extend(wished(policy, facts, false));
     list
+}
+
+/// The reason as all who get the message may read it: the rule's name, where the reason may say who one of
+/// several recipients is.
+pub(super) fn reason<'v>(policy: &Policy, facts: &Facts<'_>, verdict: &'v Verdict) -> Cow<'v, str> {
+    let recipients = &facts.envelope.recipients;
+    if recipients.len() <= 1 {
+        return Cow::Borrowed(&verdict.reason);
+    }
+    let own = policy.rules().list().take(policy.rules().own_count());
+    let names =
+        own.filter(|(rule, _)| rule.name == verdict.rule).any(|(rule, _)| rule.reason_names_recipients());
+    let folded = verdict.reason.to_lowercase();
+    let mut addresses = recipients.iter().map(|recipient| recipient.address().to_lowercase());
+    let mut shows = || addresses.any(|address| !address.is_empty() && folded.contains(&address));
+    match names || shows() {
+        true => Cow::Owned(format!("rule {}", verdict.rule)),
+        false => Cow::Borrowed(&verdict.reason),
+    }
 }
 
 /// What rspamd wants added: to mail going out its signature, to other mail everything else. A signature under

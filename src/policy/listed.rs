@@ -1,15 +1,18 @@
 //! The rules of the allow and block list, and the proof that an entry of the allow list needs.
 //!
-//! Anybody can write any sender and any From. An entry of the allow list for one of them counts where SPF or
+//! Anybody can write any sender, any From and any header field. An entry of the allow list for one of them counts where SPF or
 //! DKIM shows that the mail comes from there, and where it does not, the mail is judged as though the entry
 //! were not there: a wider block then counts, from which it is the exception. Only where that could not be
-//! looked up for now nobody is refused for good. A client's address proves itself.
+//! looked up for now nobody is refused for good. A client's address proves itself. A field counts where the author's
+//! domain is proven in alignment. A link or a file that is allowed lets nothing through by itself.
 
 use super::dmarc::{self, is_or_below};
-use super::rules::{Effect, RULES, Sight, Standing, View, Wish};
+use super::opinion::Opinion;
+use super::view::View;
 use super::{Facts, Policy};
 use crate::model::{
-    AuthResult, Authentication, Category, Disposition, List, ListHit, ListHits, Matched, Scanner, text,
+    AuthResult, Authentication, Category, Disposition, List, ListHit, ListHits, Matched, Scanner, Verdict,
+    text,
 };
 
 /// Whether mail comes from where an entry of the allow list says, and why.
@@ -47,20 +50,20 @@ pub(super) fn blocked<'a>(facts: &Facts<'a>) -> Option<Blocked<'a>> {
     not_now
 }
 
-pub(super) fn block_list(view: &View<'_>, _: &Standing) -> Sight {
+pub(super) fn block_list(view: &View<'_>) -> Opinion {
     if view.facts.lists.is_none() {
-        return Sight::nothing("the lists were not looked at");
+        return Opinion::nothing("the lists were not looked at");
     }
     let Some(Blocked { hit, unproven }) = blocked(view.facts) else {
         let excepted = view.facts.lists.is_some_and(|lists| lists.0.iter().any(|hit| hit.excepted));
-        return Sight::nothing(match excepted {
+        return Opinion::nothing(match excepted {
             true => "what is on the block list has an exception, which is proven",
             false => "nothing about it is on the block list",
         });
     };
     let mut saw = listed(hit);
     let mut disposition = view.policy.disposition.blocked;
-    let mut reason = format!("blocked: {}", text::line(&hit.to_string(), 120));
+    let mut reason = blocked_by(hit);
     match &unproven {
         None => {}
         Some((allow, Proof::NotNow(why))) => {
@@ -77,31 +80,42 @@ pub(super) fn block_list(view: &View<'_>, _: &Standing) -> Sight {
         }
     }
     if view.exempt {
-        return Sight::nothing(format!("{saw}; this recipient takes such mail (lists.exempt_recipients)"));
+        return Opinion::nothing(format!("{saw}; this recipient takes such mail (lists.exempt_recipients)"));
     }
-    Sight::wants(saw, disposition, Category::Suspicious, reason)
+    Opinion::wants(saw, disposition, Category::Suspicious, reason)
 }
 
-pub(super) fn allow_list(view: &View<'_>, standing: &Standing) -> Sight {
-    let Some(lists) = view.facts.lists else { return Sight::nothing("the lists were not looked at") };
+fn blocked_by(hit: &ListHit) -> String {
+    format!("blocked: {}", text::line(&hit.to_string(), 120))
+}
+
+/// Whether the verdict of the block list is about who sent the mail, not about what is in it.
+pub(super) fn blocks_sender(facts: &Facts<'_>, verdict: &Verdict) -> bool {
+    let blocks = |hit: &&ListHit| hit.list == List::Block && blocked_by(hit) == verdict.reason;
+    let on = facts.lists.and_then(|lists| lists.0.iter().find(blocks)).map(|hit| hit.on);
+    !matches!(on, Some(Matched::Header | Matched::Url | Matched::Attachment))
+}
+
+pub(super) fn allow_list(view: &View<'_>) -> Opinion {
+    let Some(lists) = view.facts.lists else { return Opinion::nothing("the lists were not looked at") };
     if lists.allows().next().is_none() {
-        return Sight::nothing("nothing about it is on the allow list");
+        let good = lists.0.iter().find(|hit| hit.list == List::Allow);
+        return Opinion::nothing(good.map_or_else(
+            || "nothing about it is on the allow list".to_owned(),
+            |good| format!("{}, which lets no message through by itself", listed(good)),
+        ));
     }
     if blocked(view.facts).is_some() {
-        return Sight::nothing("a block outweighs what is on the allow list");
+        return Opinion::nothing("a block outweighs what is on the allow list");
     }
     let (hit, how) = match allowed(view.policy, view.facts, lists) {
         Ok(found) => found,
-        Err(why) => return Sight::nothing(why),
+        Err(why) => return Opinion::nothing(why),
     };
     let how = if how.is_empty() { how } else { format!(", proven: {how}") };
-    let saw = match standing.firm.as_ref().and_then(|(index, _)| RULES.get(*index)) {
-        Some(firm) => format!("{}{how}; that does not outweigh {}", listed(hit), firm.name),
-        None => format!("{}{how}", listed(hit)),
-    };
+    let told = format!("{}{how}", listed(hit));
     let reason = format!("allowed: {}", text::line(&hit.to_string(), 120));
-    let accept = Wish { disposition: Disposition::Accept, category: Category::Clean, reason };
-    Sight { saw, effect: Effect::Outweighs(accept) }
+    Opinion::wants(told, Disposition::Accept, Category::Clean, reason)
 }
 
 /// The first entry that counts and what proves it, or why none does.
@@ -149,6 +163,9 @@ fn proof(facts: &Facts<'_>, hit: &ListHit) -> Proof {
     match hit.on {
         Matched::Client | Matched::Sender => sender(seen, domain),
         Matched::From => author(seen, domain),
+        Matched::Header => field(seen),
+        // They are what they are; nobody asks for a proof.
+        Matched::Url | Matched::Attachment => Proof::Proven(String::new()),
     }
 }
 
@@ -198,6 +215,19 @@ fn author(seen: &Authentication, domain: &str) -> Proof {
         return Proof::Proven(format!("what passes is aligned with {shown}"));
     }
     missing(seen, domain, "passes in alignment with")
+}
+
+/// Whether a field was written by whom the mail shows as its author: his domain passes in alignment.
+fn field(seen: &Authentication) -> Proof {
+    match seen.author.domain() {
+        Some(domain) => match author(seen, domain) {
+            Proof::Missing(why) => Proof::Missing(format!("anybody can write a field, and {why}")),
+            proof => proof,
+        },
+        None => Proof::Missing(
+            "anybody can write a field, and the mail does not have exactly one author's domain".to_owned(),
+        ),
+    }
 }
 
 /// Nothing proves it: for now, or at all.

@@ -3,12 +3,18 @@
 //! A milter has one answer for all recipients, so they are sorted into those who get the mail,
 //! those for whom a copy is kept, and those for whom it is dropped. A recipient for whom the mail
 //! would be refused, beside others for whom it is not, has a copy kept: never a bounce.
+//!
+//! What rules want besides ([`Treatment`](crate::model::Treatment)) happens to mail that is delivered: a message
+//! that is put off, refused, held or dropped for all is neither copied nor redirected. Mail that is redirected to
+//! a host which sends it back here is judged and redirected again; that such a circle ends is the MTA's matter,
+//! which counts Received fields.
 
 use std::collections::BTreeMap;
 
+use super::extras::{self, Getting, is_delivered, leave_out, mailbox};
 use super::{Facts, Policy, fields, reply, subject};
 use crate::model::{
-    Action, Answer, Direction, Disposition, HeaderValue, Plan, QuarantineOrder, Recipient, Verdict,
+    Action, Also, Answer, Disposition, Extra, Plan, QuarantineOrder, Recipient, SmtpReply, Verdict,
 };
 
 /// The whole table of "From verdicts to one answer".
@@ -25,9 +31,20 @@ use crate::model::{
 pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: Vec<Action>) -> Plan {
     let recipients = &facts.envelope.recipients;
     let all = |wanted: Disposition| verdicts.iter().all(|v| v.disposition == wanted);
+    if policy.dry_run && facts.fault.is_some() && !verdicts.is_empty() && all(Disposition::Accept) {
+        // There is nothing to edit, and nothing that has to be kept.
+        return Plan {
+            quarantine: None,
+            actions: Vec::new(),
+            answer: Answer::Accept,
+            recipients: vec![Disposition::Accept; recipients.len()],
+            banner: None,
+            also: Also::default(),
+        };
+    }
     let matched = !recipients.is_empty() && verdicts.len() == recipients.len();
     if !matched || verdicts.iter().any(|v| v.disposition == Disposition::Tempfail) {
-        return put_off(policy, facts, verdicts);
+        return put_off(facts, reply::tempfail(policy, facts, verdicts), Also::default());
     }
     if all(Disposition::Reject) {
         return Plan {
@@ -35,30 +52,76 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
             actions: Vec::new(),
             answer: Answer::Reject(reply::reject(policy, facts, verdicts)),
             recipients: vec![Disposition::Reject; recipients.len()],
+            banner: None,
+            also: Also::default(),
         };
     }
     // There is no message to keep or deliver: what is left is to say so.
     if facts.fault.is_some() {
-        return put_off(policy, facts, verdicts);
+        return put_off(facts, reply::tempfail(policy, facts, verdicts), Also::default());
     }
 
-    let fates = fates(recipients, verdicts);
+    let mut also = Also::default();
+    if let Some(reason) = extras::hold(facts, verdicts, &mut also) {
+        return held(policy, facts, verdicts, removals, reason, also);
+    }
+    let mut fates = fates(recipients, verdicts);
+    let routes = extras::routes(recipients, verdicts, &mut fates, &mut also);
+    if routes.iter().any(Option::is_some) && !facts.session.abilities.add_recipient {
+        // Delivered, it would go to whom it was not to go; nobody else can have it.
+        let mut also = Also::default();
+        leave_out(&mut also, Extra::Redirect, "this MTA does not let recipients be added");
+        return put_off(facts, reply::not_passed_on(policy, facts), also);
+    }
     let quarantine = copy(&fates, verdicts);
-    let leading = leading(&fates, verdicts);
-    let (actions, answer) = match leading {
-        Some(verdict) => (edits(policy, facts, verdict, &fates, removals), Answer::Accept),
-        None => (Vec::new(), Answer::Discard),
+    let Some(leading) = leading(&fates, verdicts) else {
+        let (actions, answer) = (Vec::new(), Answer::Discard);
+        return Plan { quarantine, actions, answer, recipients: fates, banner: None, also };
     };
-    Plan { quarantine, actions, answer, recipients: fates }
+    let getting: Vec<(&Verdict, Disposition)> =
+        verdicts.iter().zip(fates.iter().copied()).filter(|(_, fate)| is_delivered(*fate)).collect();
+    let (mut actions, is_signed) = edits(policy, facts, leading, &getting, removals, &mut also);
+    actions.extend(extras::envelope(facts, verdicts, &fates, &routes, &mut also));
+    let banner = extras::banner(facts, &getting, is_signed, &mut also);
+    Plan { quarantine, actions, answer: Answer::Accept, recipients: fates, banner, also }
 }
 
 /// 4xx for the whole message and no side effect at all.
-fn put_off(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -> Plan {
+fn put_off(facts: &Facts<'_>, reply: SmtpReply, also: Also) -> Plan {
     Plan {
         quarantine: None,
         actions: Vec::new(),
-        answer: Answer::Tempfail(reply::tempfail(policy, facts, verdicts)),
+        answer: Answer::Tempfail(reply),
         recipients: vec![Disposition::Tempfail; facts.envelope.recipients.len()],
+        banner: None,
+        also,
+    }
+}
+
+/// The MTA keeps the message for all. It is edited as if it were delivered, because an admin who lets it go
+/// sends it on as it is then.
+fn held(
+    policy: &Policy,
+    facts: &Facts<'_>,
+    verdicts: &[Verdict],
+    removals: Vec<Action>,
+    reason: String,
+    mut also: Also,
+) -> Plan {
+    let getting: Vec<_> = verdicts.iter().map(|verdict| (verdict, verdict.disposition)).collect();
+    let mut actions = match strictest(verdicts.iter()) {
+        Some(leading) => edits(policy, facts, leading, &getting, removals, &mut also).0,
+        None => removals,
+    };
+    actions.push(Action::Hold(reason));
+    extras::not_held(verdicts, &mut also);
+    Plan {
+        quarantine: None,
+        actions,
+        answer: Answer::Accept,
+        recipients: verdicts.iter().map(|verdict| verdict.disposition).collect(),
+        banner: None,
+        also,
     }
 }
 
@@ -84,16 +147,6 @@ fn fates(recipients: &[Recipient], verdicts: &[Verdict]) -> Vec<Disposition> {
     fates
 }
 
-/// The address without its quoting: `<"a"@x>` and `<a@x>` are one to the MTA. Two addresses that
-/// differ in quoted quotes only are taken for one as well, which errs on the strict side.
-fn mailbox(recipient: &Recipient) -> String {
-    recipient.address().chars().filter(|c| !matches!(c, '"' | '\\')).collect()
-}
-
-const fn is_delivered(fate: Disposition) -> bool {
-    matches!(fate, Disposition::Accept | Disposition::Tag)
-}
-
 /// The one copy for all who are in quarantine.
 fn copy(fates: &[Disposition], verdicts: &[Verdict]) -> Option<QuarantineOrder> {
     let held = || fates.iter().zip(verdicts).enumerate().filter(|(_, (f, _))| **f == Disposition::Quarantine);
@@ -113,51 +166,48 @@ fn copy(fates: &[Disposition], verdicts: &[Verdict]) -> Option<QuarantineOrder> 
 /// The strictest verdict of those who get the mail; `None` if nobody does. Verdicts of others must
 /// not show in what these get.
 fn leading<'a>(fates: &[Disposition], verdicts: &'a [Verdict]) -> Option<&'a Verdict> {
-    let rank = |v: &Verdict| (v.disposition.strictness(), v.category);
-    let mut strictest: Option<&Verdict> = None;
     // A fate is never milder than the verdict, so these verdicts are Accept or Tag themselves.
-    for (_, verdict) in fates.iter().zip(verdicts).filter(|(fate, _)| is_delivered(**fate)) {
-        if strictest.is_none_or(|s| rank(verdict) > rank(s)) {
-            strictest = Some(verdict);
-        }
-    }
-    strictest
+    strictest(fates.iter().zip(verdicts).filter(|(fate, _)| is_delivered(**fate)).map(|(_, verdict)| verdict))
 }
 
-/// Removals, the Subject, our fields, the recipients who do not get it.
+fn strictest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verdict> {
+    let rank = |v: &Verdict| (v.disposition.strictness(), v.category);
+    verdicts.reduce(|strictest, verdict| if rank(verdict) > rank(strictest) { verdict } else { strictest })
+}
+
+/// Removals, the Subject, our fields and those of the rule. Whether one of them is a signature over the message
+/// as it came.
 fn edits(
     policy: &Policy,
     facts: &Facts<'_>,
     verdict: &Verdict,
-    fates: &[Disposition],
+    getting: &Getting<'_>,
     removals: Vec<Action>,
-) -> Vec<Action> {
-    let fields = fields::fields(policy, facts, verdict);
-    let count = fields.len();
+    also: &mut Also,
+) -> (Vec<Action>, bool) {
+    let ours = fields::fields(policy, facts, verdict);
+    let is_signed = ours.iter().any(|(name, _)| name.eq_ignore_ascii_case("DKIM-Signature"));
+    let asked = extras::fields(verdict, getting, also);
+    let count = ours.len() + asked.len();
     let mut actions = removals;
     actions.reserve(count + 1);
-    let agreed = fates.iter().filter(|f| is_delivered(**f)).all(|f| *f == Disposition::Tag);
-    let prefix = policy.subject_prefix.as_deref().filter(|_| agreed && facts.direction == Direction::Inbound);
+    let prefix = extras::prefix(policy, facts, getting, is_signed, also);
     let name = "Subject".to_owned();
-    if let (Some(prefix), Some(raw)) = (prefix, facts.subject)
-        && let Some(value) = subject::prefixed(prefix, raw)
-    {
-        actions.push(Action::ChangeHeader { name: name.clone(), index: 1, value });
+    if let (Some(prefix), Some(raw)) = (prefix, facts.subject) {
+        match subject::prefixed(prefix, raw) {
+            Some(value) => actions.push(Action::ChangeHeader { name: name.clone(), index: 1, value }),
+            None if subject::has(prefix, raw) => {}
+            None => leave_out(also, Extra::Prefix, "the Subject cannot be kept whole beside it"),
+        }
     }
+    let fields = ours.into_iter().map(|(name, value)| (name.into_owned(), value)).chain(asked);
     for (index, (name, value)) in (0..).zip(fields) {
-        actions.push(Action::InsertHeader { index, name: name.into_owned(), value });
+        actions.push(Action::InsertHeader { index, name, value });
     }
     if let (Some(prefix), None) = (prefix, facts.subject) {
         // Below the MTA's Received: trace fields stay together.
         let index = u32::try_from(count + 1).unwrap_or(u32::MAX);
-        actions.push(Action::InsertHeader { index, name, value: HeaderValue::new("Subject", prefix) });
+        actions.push(Action::InsertHeader { index, name, value: subject::alone(prefix) });
     }
-    let mut gone: Vec<&[u8]> = Vec::new();
-    for (recipient, _) in facts.envelope.recipients.iter().zip(fates).filter(|(_, f)| !is_delivered(**f)) {
-        if !gone.contains(&recipient.argument()) {
-            gone.push(recipient.argument());
-        }
-    }
-    actions.extend(gone.into_iter().map(|argument| Action::DeleteRecipient(argument.to_vec())));
-    actions
+    (actions, is_signed)
 }

@@ -2,9 +2,8 @@
 //! whom to write to. No scores, scanners or thresholds: those help who tries until it fits.
 
 use super::evidence::Evidence;
-use super::rules::name;
-use super::{Facts, Fault, Policy};
-use crate::model::{Category, SmtpReply, Verdict, text};
+use super::{Facts, Fault, Policy, listed, name};
+use crate::model::{Category, Disposition, MailId, SmtpReply, Verdict, text};
 
 /// 5xx for all recipients. Speaks for the worst of the verdicts.
 pub(super) fn reject(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -> SmtpReply {
@@ -19,8 +18,25 @@ pub(super) fn reject(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -
             worst = Some(verdict);
         }
     }
-    let why = worst.map_or_else(|| "refused by policy".to_owned(), |v| refusal(facts, v));
+    let why = worst
+        .map_or_else(|| "refused by policy".to_owned(), |v| asked(v).unwrap_or_else(|| refusal(facts, v)));
     SmtpReply::reject(&signed(policy, facts, &why))
+}
+
+/// The answer at RCPT to who is refused or put off by a rule.
+#[must_use]
+pub fn early_reply(policy: &Policy, id: MailId, verdict: &Verdict) -> SmtpReply {
+    let own = verdict.treatment.as_ref().and_then(|treatment| treatment.reply.as_deref());
+    let is_put_off = verdict.disposition == Disposition::Tempfail;
+    let why = own.unwrap_or(match is_put_off {
+        true => "put off by policy, please try again later",
+        false => "refused by policy",
+    });
+    let text = format!("{} (id {id}); contact {}", text::ascii_line(why, 200), policy.postmaster);
+    match is_put_off {
+        true => SmtpReply::tempfail(&text),
+        false => SmtpReply::reject(&text),
+    }
 }
 
 /// In what a message is larger than any that is taken.
@@ -44,15 +60,54 @@ pub(super) fn tempfail(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict])
             let text = signed(policy, facts, &excess(facts.fault).unwrap_or_default());
             SmtpReply::new(452, (4, 3, 4), &text).unwrap_or_else(|_| SmtpReply::tempfail(&text))
         }
-        None if verdicts.iter().any(|v| v.rule == name::RSPAMD) => {
-            let text = signed(policy, facts, "put off by policy, please try again later");
-            SmtpReply::tempfail(&text)
-        }
+        None if let Some(why) = asked_later(verdicts) => SmtpReply::tempfail(&signed(policy, facts, &why)),
         None => {
-            let text = signed(policy, facts, "message could not be inspected now, please try again later");
-            SmtpReply::tempfail(&text)
+            let why = match verdicts.iter().any(is_policy) && !verdicts.iter().any(is_failure) {
+                true => "put off by policy, please try again later",
+                false => "message could not be inspected now, please try again later",
+            };
+            SmtpReply::tempfail(&signed(policy, facts, why))
         }
     }
+}
+
+/// Somebody wants it put off, and nothing has failed.
+fn is_policy(verdict: &Verdict) -> bool {
+    verdict.disposition == Disposition::Tempfail && !is_failure(verdict)
+}
+
+/// It is put off because something could not be done: a scanner or a look-up failed, or a condition could not be
+/// evaluated.
+fn is_failure(verdict: &Verdict) -> bool {
+    let failed = || verdict.explanation.0.iter().any(|step| step.decided && step.failed);
+    verdict.disposition == Disposition::Tempfail
+        && (name::is_for_a_failure(&verdict.rule) || verdict.rule == name::UNDECIDED || failed())
+}
+
+/// 4xx where the mail was to go to an address that cannot be put on the envelope.
+pub(super) fn not_passed_on(policy: &Policy, facts: &Facts<'_>) -> SmtpReply {
+    SmtpReply::tempfail(&signed(policy, facts, "message cannot be passed on now, please try again later"))
+}
+
+/// Longest reason of a rule: the id and the contact must have room after it.
+const MAX_ASKED: usize = 200;
+
+/// What the rule itself wants the sender to be told.
+fn asked(verdict: &Verdict) -> Option<String> {
+    let reply = verdict.treatment.as_ref()?.reply.as_deref()?;
+    let reply = text::ascii_line(reply.trim(), MAX_ASKED);
+    (!reply.is_empty()).then_some(reply)
+}
+
+/// The same of the worst of those verdicts that put the mail off.
+fn asked_later(verdicts: &[Verdict]) -> Option<String> {
+    let mut worst: Option<&Verdict> = None;
+    for verdict in verdicts.iter().filter(|v| v.disposition == Disposition::Tempfail) {
+        if worst.is_none_or(|w| verdict.category > w.category) {
+            worst = Some(verdict);
+        }
+    }
+    asked(worst?)
 }
 
 fn refusal(facts: &Facts<'_>, verdict: &Verdict) -> String {
@@ -71,7 +126,11 @@ fn refusal(facts: &Facts<'_>, verdict: &Verdict) -> String {
             "refused because it could not be inspected".to_owned()
         }
         Category::Suspicious | Category::Clean if verdict.rule == name::BLOCK_LIST => {
-            "refused because its sender is blocked here".to_owned()
+            match listed::blocks_sender(facts, verdict) {
+                true => "refused because its sender is blocked here",
+                false => "refused because of an entry of the block list",
+            }
+            .to_owned()
         }
         Category::Suspicious | Category::Clean if verdict.rule == name::DMARC => {
             "refused because it fails DMARC, as its author's domain asks for".to_owned()

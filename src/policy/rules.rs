@@ -1,407 +1,264 @@
-//! The shipped rules, in their order. Each looks and says what it saw and what it asks for.
+//! The rules of a policy: the admin's and the shipped ones, made ready, with what is odd about them.
 
-use super::evidence::{Evidence, Points, describe, symbol};
-use super::listed::{allow_list, block_list};
-use super::{Facts, Fault, Policy, Worth, dmarc};
-use crate::model::{
-    Category, Coverage, Direction, Disposition, Finding, Outcome, Scanner, Severity, Skip, Span, text,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
-/// The names of the rules as verdicts, records and metrics carry them.
-pub mod name {
-    /// The message could not be collected.
-    pub const NOT_COLLECTED: &str = "not-collected";
-    /// Proven malware.
-    pub const MALWARE: &str = "malware";
-    /// The score refuses.
-    pub const SPAM_REJECT: &str = "spam-reject";
-    /// Somebody is on the block list.
-    pub const BLOCK_LIST: &str = "block-list";
-    /// Strong evidence of malware.
-    pub const MALWARE_SUSPECTED: &str = "malware-suspected";
-    /// Strong evidence of fraud.
-    pub const PHISH: &str = "phish";
-    /// The author's domain asks for something to be done with mail that fails DMARC.
-    pub const DMARC: &str = "dmarc";
-    /// The score holds.
-    pub const SPAM_QUARANTINE: &str = "spam-quarantine";
-    /// Something was not looked at.
-    pub const INCOMPLETE: &str = "incomplete";
-    /// What rspamd would do.
-    pub const RSPAMD: &str = "rspamd";
-    /// Somebody is on the allow list.
-    pub const ALLOW_LIST: &str = "allow-list";
-    /// The same failure too often: whoever sees this rule in a verdict should raise an alarm.
-    pub const REPEAT: &str = "repeat";
-    /// The score marks.
-    pub const SPAM_TAG: &str = "spam-tag";
-    /// A weak signal marks.
-    pub const SUSPICIOUS: &str = "suspicious";
-    /// Mail going out carries no mark.
-    pub const OUTBOUND: &str = "outbound";
-    /// Mail from sendmail(1) is not refused.
-    pub const LOCAL_SUBMISSION: &str = "local-submission";
-    /// A person let it out of quarantine.
-    pub const RELEASED: &str = "released";
-    /// Nothing speaks against it.
-    pub const ACCEPT: &str = "accept";
+use super::condition::{Uses, closest};
+use super::group::Groups;
+use super::lint::{groups_named, lint};
+use super::rule::{Compiler, Rule, RuleFault};
+use super::rule_file::{Decide, Mode, OnError, RuleFile};
+use super::standing::Origin;
+use super::unreachable::unreachable;
+use super::{Policy, name};
+use crate::model::{Disposition, Recipient, text};
 
-    /// Whether `rule`, where it puts mail off, does so because something failed: that is not to go on for
-    /// days.
-    #[must_use]
-    pub fn is_for_a_failure(rule: &str) -> bool {
-        matches!(rule, INCOMPLETE | BLOCK_LIST)
-    }
+/// The shipped rules as they are written.
+pub const SHIPPED: &str = include_str!("../../conf/shipped-policy.toml");
+
+/// The most rules of a file.
+const MAX_RULES: usize = 2_000;
+
+/// Rules that are tried together.
+#[derive(Debug)]
+pub(super) struct RuleSet {
+    /// Which of those that apply decides.
+    pub(super) decide: Decide,
+    /// In their order.
+    pub(super) rules: Vec<Rule>,
 }
 
-/// One rule of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// Its name in explanations, records and metrics.
-    pub name: &'static str,
-    /// For mail going out it only says what it saw.
-    pub(super) inbound_only: bool,
-    /// An allow entry does not outweigh it.
-    pub(super) firm: bool,
-    pub(super) look: fn(&View<'_>, &Standing) -> Sight,
-}
-
-/// What a rule may look at.
-pub(super) struct View<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) facts: &'a Facts<'a>,
-    pub(super) evidence: &'a Evidence<'a>,
-    /// The recipient takes mail from blocked senders.
-    pub(super) exempt: bool,
-}
-
-/// What the rules before this one came to.
-#[derive(Debug, Default)]
-pub(super) struct Standing {
-    /// The strictest wish so far, and the step that made it.
-    pub(super) wish: Option<(usize, Wish)>,
-    /// The strictest wish of the firm rules among them.
-    pub(super) firm: Option<(usize, Wish)>,
-    /// The reason of the first wish that was only recorded.
-    pub(super) recorded: Option<String>,
-}
-
-/// What one rule saw and asks for.
-pub(super) struct Sight {
-    pub(super) saw: String,
-    pub(super) effect: Effect,
-}
-
-pub(super) enum Effect {
-    /// It does not apply.
-    Nothing,
-    /// Heard beside the other wishes: the strictest wins.
-    Wants(Wish),
-    /// Takes the place of what stands.
-    Instead(Wish),
-    /// Leaves of what stands only what firm rules asked for; if that is nothing, this.
-    Outweighs(Wish),
-    /// Takes the place of everything, and what the rules before saw is no reason any more.
-    Overrules(Wish),
-}
-
+/// All rules of a policy. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
-    pub(super) disposition: Disposition,
-    pub(super) category: Category,
-    pub(super) reason: String,
+pub struct Rules(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    own: RuleSet,
+    has_shipped: bool,
+    modes: BTreeMap<String, Mode>,
+    on_error: OnError,
+    groups: Groups,
+    uses: Uses,
+    /// The text they were made of, for a fingerprint.
+    text: String,
 }
 
-const fn rule(name: &'static str, inbound_only: bool, look: fn(&View<'_>, &Standing) -> Sight) -> Rule {
-    Rule { name, inbound_only, firm: false, look }
-}
+static SHIPPED_SET: LazyLock<RuleSet> = LazyLock::new(|| {
+    // A test holds that the shipped rules are read without a fault.
+    let file: RuleFile = toml::from_str(SHIPPED).unwrap_or_default();
+    let mut faults = Vec::new();
+    RuleSet { decide: file.decide, rules: compile(&file, &mut faults) }
+});
 
-const fn firm(name: &'static str, look: fn(&View<'_>, &Standing) -> Sight) -> Rule {
-    Rule { name, inbound_only: false, firm: true, look }
-}
-
-/// The shipped rules in the order in which they are tried.
-pub static RULES: [Rule; 18] = [
-    firm(name::NOT_COLLECTED, not_collected),
-    firm(name::MALWARE, malware),
-    rule(name::BLOCK_LIST, true, block_list),
-    rule(name::SPAM_REJECT, true, |v, _| by_score(v, "reject", v.policy.reject, Disposition::Reject)),
-    firm(name::MALWARE_SUSPECTED, malware_suspected),
-    rule(name::PHISH, true, phish),
-    rule(name::DMARC, true, dmarc::look),
-    rule(name::SPAM_QUARANTINE, true, |v, _| {
-        by_score(v, "quarantine", v.policy.quarantine, Disposition::Quarantine)
-    }),
-    firm(name::INCOMPLETE, incomplete),
-    rule(name::RSPAMD, false, rspamd),
-    rule(name::SPAM_TAG, true, |v, _| by_score(v, "tag", v.policy.tag, Disposition::Tag)),
-    rule(name::SUSPICIOUS, true, suspicious),
-    rule(name::ALLOW_LIST, true, allow_list),
-    rule(name::REPEAT, false, repeat),
-    rule(name::OUTBOUND, false, outbound),
-    rule(name::LOCAL_SUBMISSION, false, local_submission),
-    rule(name::RELEASED, false, released),
-    rule(name::ACCEPT, false, accept),
-];
-
-impl Sight {
-    pub(super) fn nothing(saw: impl Into<String>) -> Self {
-        Self { saw: saw.into(), effect: Effect::Nothing }
-    }
-
-    pub(super) fn wants(saw: String, disposition: Disposition, category: Category, reason: String) -> Self {
-        Self { saw, effect: Effect::Wants(Wish { disposition, category, reason }) }
+impl Default for Rules {
+    /// The shipped rules alone.
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            own: RuleSet { decide: Decide::First, rules: Vec::new() },
+            has_shipped: true,
+            modes: BTreeMap::new(),
+            on_error: OnError::default(),
+            groups: Groups::default(),
+            uses: SHIPPED_SET.rules.iter().fold(Uses::default(), |all, rule| all | rule.uses_in_all()),
+            text: String::new(),
+        }))
     }
 }
 
-fn not_collected(view: &View<'_>, _: &Standing) -> Sight {
-    let (disposition, what) = match view.facts.fault {
-        None => return Sight::nothing("the message is here whole"),
-        Some(Fault::TooLarge(limit)) => (Disposition::Reject, format!("larger than {limit}")),
-        Some(Fault::TooManyFields(limit)) => {
-            (Disposition::Reject, format!("more than {limit} header fields"))
+impl Rules {
+    /// Makes the rules of a file ready. What is wrong with them, and what is odd, is said by the faults; with an
+    /// error among them the rules are those that are in order.
+    #[must_use]
+    pub fn new(file: &RuleFile, text: &str) -> (Self, Vec<RuleFault>) {
+        let mut faults = Vec::new();
+        if file.rule.len() > MAX_RULES {
+            let message = format!("there are {} rules, and there may be {MAX_RULES}", file.rule.len());
+            faults.push(RuleFault::error("rule", message));
         }
-        Some(Fault::Forged(n)) => (Disposition::Reject, format!("{n} forged copies of our header fields")),
-        Some(Fault::NoMemory) => (Disposition::Tempfail, "no memory left for it".to_owned()),
-    };
-    Sight::wants(format!("the message is not here: {what}"), disposition, Category::Suspicious, what)
-}
-
-fn malware(view: &View<'_>, _: &Standing) -> Sight {
-    by_category(view, Category::Malware, Severity::Critical, malware_disposition(view))
-}
-
-fn malware_suspected(view: &View<'_>, _: &Standing) -> Sight {
-    // Strong evidence is not proof: never beyond quarantine, from where it can be released.
-    let capped = match malware_disposition(view) {
-        Disposition::Tag => Disposition::Tag,
-        _ => Disposition::Quarantine,
-    };
-    by_category(view, Category::Malware, Severity::High, capped)
-}
-
-/// Mail going out carries no mark, and malware must not leave without one: there it is held.
-fn malware_disposition(view: &View<'_>) -> Disposition {
-    match (view.policy.disposition.malware, view.facts.direction) {
-        (Disposition::Tag, Direction::Outbound) => Disposition::Quarantine,
-        (wanted, _) => wanted,
-    }
-}
-
-fn phish(view: &View<'_>, _: &Standing) -> Sight {
-    by_category(view, Category::Phish, Severity::High, view.policy.disposition.phish)
-}
-
-/// A finding of `category` that is at least as severe as `asked`.
-fn by_category(view: &View<'_>, category: Category, asked: Severity, disposition: Disposition) -> Sight {
-    let Some(worst) = view.evidence.worst_of(category) else {
-        return Sight::nothing(format!("no {category} finding"));
-    };
-    let severity = worst.severity;
-    if severity < asked {
-        let saw = format!("{}: {category} of severity {severity}, short of {asked}", describe(worst));
-        return Sight::nothing(saw);
-    }
-    let more = match view.evidence.count(category, asked) {
-        0 | 1 => String::new(),
-        n => format!(" and {} more", n - 1),
-    };
-    let saw = format!("{}: {category} of severity {severity}{more}", describe(worst));
-    let reason = format!("{category}: {} ({}){more}", symbol(worst), worst.scanner);
-    Sight::wants(saw, disposition, category, reason)
-}
-
-fn by_score(view: &View<'_>, key: &str, threshold: Points, disposition: Disposition) -> Sight {
-    let score = view.evidence.total();
-    let distance = score.distance(threshold);
-    if score < threshold {
-        return Sight::nothing(format!("score {score} is {distance} short of {key} = {threshold}"));
-    }
-    let category = view.evidence.supported(threshold);
-    let above = if score > threshold { format!(", {distance} above it") } else { String::new() };
-    let saw = format!("score {score} reaches {key} = {threshold}{above}");
-    let reason = format!("{category}: score {score} reaches {threshold}");
-    Sight::wants(saw, disposition, category, reason)
-}
-
-fn incomplete(view: &View<'_>, _: &Standing) -> Sight {
-    let coverage = view.facts.coverage;
-    let gaps: Vec<_> = missing(coverage).collect();
-    if gaps.is_empty() {
-        let saw = match (coverage.0.is_empty(), view.facts.fault) {
-            (false, _) => "every scanner looked at what it should",
-            (true, None) => "no scanner was asked",
-            (true, Some(_)) => "no scanner could be asked",
+        let rules = compile(file, &mut faults);
+        let groups = Groups::new(file.group.iter(), &mut faults);
+        names(file, &mut faults);
+        modes(file, &mut faults);
+        groups_named(&rules, file, &groups, &mut faults);
+        if file.decide == Decide::First {
+            unreachable(&rules, file, &mut faults);
+        }
+        lint(&rules, file, &mut faults);
+        let shipped = file.shipped.then(|| SHIPPED_SET.rules.iter()).into_iter().flatten();
+        let uses = rules.iter().chain(shipped).fold(Uses::default(), |all, rule| all | rule.uses_in_all());
+        let inner = Inner {
+            own: RuleSet { decide: file.decide, rules },
+            has_shipped: file.shipped,
+            modes: file.mode.clone(),
+            on_error: file.on_error,
+            groups,
+            uses,
+            text: text.to_owned(),
         };
-        return Sight::nothing(saw);
+        (Self(Arc::new(inner)), faults)
     }
-    let mut saw = Vec::with_capacity(gaps.len());
-    let mut strictest: Option<Disposition> = None;
-    let mut named = Vec::new();
-    for (scanner, outcome) in gaps {
-        if let Outcome::Skipped(Skip::Relay) = outcome {
-            let told = "a trusted relay names no client, which is not held against the mail";
-            saw.push(format!("{scanner} {}: {told}", how(outcome)));
-            continue;
+
+    /// What contradicts the settings of `policy`.
+    #[must_use]
+    pub fn check(&self, policy: &Policy) -> Vec<RuleFault> {
+        let mut faults = Vec::new();
+        self.0.groups.check(policy, &mut faults);
+        faults
+    }
+
+    /// The text they were made of; empty where there is no file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The admin's rules, then the shipped ones, each with whether it is in force.
+    pub fn list(&self) -> impl Iterator<Item = (&Rule, Mode)> {
+        self.sets().flat_map(|set| &set.rules).map(|rule| (rule, self.mode(rule)))
+    }
+
+    /// How many of the rules are the admin's.
+    #[must_use]
+    pub fn own_count(&self) -> usize {
+        self.0.own.rules.len()
+    }
+
+    /// The names of `[notify.NAME]` that rules use, each with the number of the rule in the file.
+    pub fn notified(&self) -> impl Iterator<Item = (usize, &str)> {
+        let rules = self.0.own.rules.iter().enumerate();
+        rules.flat_map(|(at, rule)| rule.notified().map(move |name| (at, name)))
+    }
+
+    /// Says of the symbols that the admin's conditions look for which are none of `known`, where that seems a slip.
+    #[must_use]
+    pub fn unknown_symbols(&self, known: &BTreeSet<String>) -> Vec<RuleFault> {
+        let mut faults = Vec::new();
+        for (index, rule) in self.0.own.rules.iter().enumerate() {
+            for (symbol, at) in rule.when.symbols().into_iter().filter(|(symbol, _)| !known.contains(*symbol))
+            {
+                let hint = closest(symbol, known.iter().map(String::as_str))
+                    .map(|close| format!("; did you mean {close:?}?"))
+                    .unwrap_or_default();
+                let message = format!("no scanner that is on finds {:?}{hint}", text::line(symbol, 60));
+                let path = format!("rule.{index}.when");
+                faults.push(RuleFault { at: Some(at), ..RuleFault::warning(path, message) });
+            }
         }
-        let (key, worth) = worth(view, scanner, outcome);
-        saw.push(format!("{scanner} {}: {key} = {}", how(outcome), worth.name()));
-        if let Some(wanted) = worth.disposition() {
-            strictest = Some(strictest.map_or(wanted, |s| s.stricter(wanted)));
-            named.push((scanner, outcome));
+        faults
+    }
+
+    /// The groups that a recipient is in.
+    #[must_use]
+    pub fn groups_of(&self, recipient: &Recipient) -> Vec<String> {
+        self.0.groups.names(&self.0.groups.of(recipient))
+    }
+
+    pub(super) fn sets(&self) -> impl Iterator<Item = &RuleSet> {
+        let shipped: Option<&RuleSet> = self.0.has_shipped.then(|| &*SHIPPED_SET);
+        std::iter::once(&self.0.own).chain(shipped)
+    }
+
+    pub(super) fn mode(&self, rule: &Rule) -> Mode {
+        match self.0.modes.get(&rule.name) {
+            Some(mode) if *mode != Mode::Enforce => *mode,
+            _ => rule.mode,
         }
     }
-    let saw = saw.join("; ");
-    match strictest {
-        None => Sight::nothing(saw),
-        Some(wanted) => {
-            let reason = format!("not fully inspected: {}", list(named.into_iter()));
-            Sight::wants(saw, wanted, Category::Suspicious, reason)
+
+    /// Those of the admin's rules in force that are judged at RCPT.
+    pub(super) fn early(&self) -> impl Iterator<Item = (usize, &Rule)> {
+        let rules = self.0.own.rules.iter().enumerate();
+        rules.filter(|(_, rule)| rule.early && self.mode(rule) == Mode::Enforce)
+    }
+
+    pub(super) fn rule(&self, origin: Origin) -> Option<&Rule> {
+        self.sets().nth(origin.set)?.rules.get(origin.rule)
+    }
+
+    pub(super) fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
+    pub(super) fn on_error(&self) -> OnError {
+        self.0.on_error
+    }
+
+    /// What any rule looks at, its texts as well.
+    pub(super) fn uses(&self) -> Uses {
+        self.0.uses
+    }
+}
+
+fn compile(file: &RuleFile, faults: &mut Vec<RuleFault>) -> Vec<Rule> {
+    let mut rules = Vec::with_capacity(file.rule.len().min(MAX_RULES));
+    for (index, written) in file.rule.iter().enumerate().take(MAX_RULES) {
+        let mut compiler = Compiler { path: format!("rule.{index}"), faults };
+        rules.extend(Rule::new(written, &mut compiler));
+    }
+    rules
+}
+
+/// Each name once, and none of a shipped rule beside it.
+fn names(file: &RuleFile, faults: &mut Vec<RuleFault>) {
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for (index, rule) in file.rule.iter().enumerate() {
+        let path = format!("rule.{index}.name");
+        let is_shipped = file.shipped && SHIPPED_SET.rules.iter().any(|shipped| shipped.name == rule.name);
+        if is_shipped {
+            let message = format!(
+                "{:?} is the name of a shipped rule; choose another, or write `shipped = false` at the top to do \
+                 without all of those",
+                rule.name
+            );
+            faults.push(RuleFault::error(path, message));
+        } else if !rule.name.is_empty() && !known.insert(&rule.name) {
+            let message =
+                format!("there is a rule {:?} already; records and metrics know rules by name", rule.name);
+            faults.push(RuleFault::error(path, message));
         }
     }
 }
 
-/// What a gap is worth, and the key that says so.
-fn worth(view: &View<'_>, scanner: Scanner, outcome: &Outcome) -> (&'static str, Worth) {
-    if outcome.is_failure() {
-        let set = view.facts.on_failure.get(&scanner).copied();
-        ("on_failure", set.unwrap_or_else(|| Worth::default_for(scanner)))
-    } else {
-        ("on_skipped", view.policy.on_skipped)
-    }
-}
-
-/// The scanners that did not look at all they should.
-fn missing(coverage: &Coverage) -> impl Iterator<Item = (Scanner, &Outcome)> {
-    coverage.gaps().filter(|(_, outcome)| !in_order(outcome))
-}
-
-/// Left out because the admin or the mail's way here wants it so: recorded, worth nothing. A relay that names no
-/// client is not in order, though worth nothing as well: somebody should look at that relay.
-const fn in_order(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Skipped(Skip::Exempt | Skip::NoClient | Skip::Decided))
-}
-
-/// How a scanner ended, for a sentence that begins with its name.
-fn how(outcome: &Outcome) -> String {
-    if let Outcome::TimedOut(after) = outcome {
-        return format!("ran out of time after {}", Span(*after));
-    }
-    let outcome_word = text::line(&outcome.to_string(), 60);
-    if let Outcome::Failed(failure) = outcome {
-        return format!("{outcome_word}, {}", text::line(&failure.detail, 120));
-    }
-    if let Outcome::Partial { missing, .. } = outcome {
-        return format!("{outcome_word}, {}", text::line(missing, 120));
-    }
-    outcome_word
-}
-
-/// `clamd=timeout; mime=failed(limit-parts)`.
-fn list<'a>(gaps: impl Iterator<Item = (Scanner, &'a Outcome)>) -> String {
-    let words: Vec<_> = gaps.map(|(s, o)| format!("{s}={}", text::line(&o.to_string(), 60))).collect();
-    words.join("; ")
-}
-
-fn rspamd(view: &View<'_>, _: &Standing) -> Sight {
-    let Some(advice) = view.facts.advice else { return Sight::nothing("rspamd said nothing") };
-    let (score, required) = (Points::of(advice.score), Points::of(advice.required));
-    let action = advice.action;
-    let Some((key, worth)) = view.policy.rspamd.worth(action) else {
-        return Sight::nothing(format!("rspamd: {action}, score {score} of {required}"));
-    };
-    let saw = format!("rspamd: {action}, score {score} of {required}: {key} = {}", worth.name());
-    let Some(wanted) = worth.disposition() else { return Sight::nothing(saw) };
-    // Put off, it is not yet called spam.
-    let category = if wanted == Disposition::Tempfail { Category::Suspicious } else { Category::Spam };
-    Sight::wants(saw, wanted, category, format!("rspamd: {action}, score {score}"))
-}
-
-fn released(view: &View<'_>, _: &Standing) -> Sight {
-    let Some(id) = view.facts.released else { return Sight::nothing("it does not come from quarantine") };
-    let saw = format!("a copy released from quarantine, entry {id}");
-    let reason = format!("released from quarantine, entry {id}");
-    let wish = Wish { disposition: Disposition::Accept, category: Category::Clean, reason };
-    Sight { saw, effect: Effect::Overrules(wish) }
-}
-
-fn repeat(view: &View<'_>, standing: &Standing) -> Sight {
-    let put_off = standing.wish.as_ref().filter(|(_, w)| w.disposition == Disposition::Tempfail);
-    let Some((index, wish)) = put_off else { return Sight::nothing("nothing asks to put it off") };
-    // A rate limit or greylisting is meant to be tried again; only what failed is not to fail for days.
-    if RULES.get(*index).is_none_or(|rule| !name::is_for_a_failure(rule.name)) {
-        return Sight::nothing("it is put off, but nothing failed");
-    }
-    if view.facts.fault.is_some() {
-        return Sight::nothing("there is no message to hold instead");
-    }
-    let (attempt, limit) = (view.facts.failures.saturating_add(1), view.policy.repeat_limit);
-    if attempt < limit {
-        return Sight::nothing(format!("attempt {attempt} that fails like this; held at attempt {limit}"));
-    }
-    let saw =
-        format!("attempt {attempt} that fails like this, repeat_limit = {limit}: held, not put off again");
-    let reason = format!("{}, attempt {attempt}", wish.reason);
-    let instead = Wish { disposition: Disposition::Quarantine, category: wish.category, reason };
-    Sight { saw, effect: Effect::Instead(instead) }
-}
-
-fn suspicious(view: &View<'_>, _: &Standing) -> Sight {
-    let signal = |f: &Finding| f.category > Category::Clean && f.severity >= Severity::Medium;
-    let Some(worst) = view.evidence.worst(signal) else {
-        return Sight::nothing("no finding of severity medium or above");
-    };
-    let Finding { category, severity, scanner, .. } = worst;
-    let saw = format!("{}: {category} of severity {severity}", describe(worst));
-    let reason = format!("{category}: {} ({scanner})", symbol(worst));
-    Sight::wants(saw, view.policy.disposition.suspicious, *category, reason)
-}
-
-fn outbound(view: &View<'_>, standing: &Standing) -> Sight {
-    if view.facts.direction == Direction::Inbound {
-        return Sight::nothing("the mail is coming in");
-    }
-    match &standing.wish {
-        Some((_, wish)) if wish.disposition == Disposition::Tag => {
-            let reason = format!("recorded only: {}", wish.reason);
-            let instead = Wish { disposition: Disposition::Accept, category: wish.category, reason };
-            let saw = "the mail is going out and carries no mark".to_owned();
-            Sight { saw, effect: Effect::Instead(instead) }
+/// Only shipped rules are turned off from outside.
+fn modes(file: &RuleFile, faults: &mut Vec<RuleFault>) {
+    for (rule, mode) in &file.mode {
+        let path = format!("mode.{rule}");
+        let shipped = SHIPPED_SET.rules.iter().find(|shipped| shipped.name == *rule);
+        match shipped {
+            None => {
+                let names: Vec<&str> = SHIPPED_SET.rules.iter().map(|rule| rule.name.as_str()).collect();
+                let message = format!(
+                    "there is no shipped rule of that name; [mode] is for {}, and a rule of your own has a `mode` of \
+                     its own",
+                    names.join(", ")
+                );
+                faults.push(RuleFault::error(path, message));
+            }
+            Some(shipped) if shipped.firm && *mode != Mode::Enforce => {
+                let what = match shipped.name.as_str() {
+                    name::INCOMPLETE => "mail that was not looked at is let through as though it were clean",
+                    _ => "malware is let through unless another rule holds it",
+                };
+                faults.push(RuleFault::warning(path, format!("without this rule {what}")));
+            }
+            Some(_) => {}
         }
-        _ => Sight::nothing("the mail is going out; it would carry no mark"),
     }
 }
 
-fn local_submission(view: &View<'_>, standing: &Standing) -> Sight {
-    if !view.facts.session.local_submission {
-        return Sight::nothing("the mail came by SMTP");
+impl OnError {
+    /// What a rule that could not be evaluated asks for instead of `wanted`.
+    pub(super) fn instead_of(self, wanted: Option<Disposition>) -> Option<Disposition> {
+        if wanted == Some(Disposition::Accept) {
+            return None;
+        }
+        match self {
+            Self::Skip => None,
+            Self::Tag => Some(Disposition::Tag),
+            Self::Quarantine if wanted == Some(Disposition::Tag) => Some(Disposition::Tag),
+            Self::Quarantine => Some(Disposition::Quarantine),
+            Self::Tempfail => Some(Disposition::Tempfail),
+        }
     }
-    let refused = standing.wish.as_ref().filter(|(_, w)| w.disposition == Disposition::Reject);
-    let Some((_, wish)) = refused else {
-        return Sight::nothing("the mail did not come by SMTP; nothing asks to refuse it");
-    };
-    // Without the message there is nothing to hold; the MTA's queue keeps it until it can be.
-    let (disposition, instead) = match view.facts.fault {
-        None => (Disposition::Quarantine, "held"),
-        Some(_) => (Disposition::Tempfail, "put off"),
-    };
-    let saw = format!("the mail did not come by SMTP: {instead}, not refused");
-    Sight { saw, effect: Effect::Instead(Wish { disposition, ..wish.clone() }) }
-}
-
-fn accept(view: &View<'_>, standing: &Standing) -> Sight {
-    let saw = match &standing.wish {
-        Some(_) => "another rule decided",
-        None => "no rule asks for more",
-    };
-    let mut missing = missing(view.facts.coverage).peekable();
-    let mut reason = match (&standing.recorded, view.evidence.iter().next()) {
-        (Some(reason), _) => format!("recorded only: {reason}"),
-        (None, Some(_)) => "nothing that weighs enough".to_owned(),
-        (None, None) => "nothing found".to_owned(),
-    };
-    if missing.peek().is_some() {
-        reason = format!("{reason}; not fully inspected: {}", list(missing));
-    }
-    Sight::wants(saw.to_owned(), Disposition::Accept, Category::Clean, reason)
 }

@@ -1,5 +1,7 @@
 //! A prefix in front of a Subject, without harming what stands there.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64;
 
 use crate::model::HeaderValue;
@@ -13,12 +15,20 @@ const MAX_CHUNK: usize = 45;
 /// left alone: it has the prefix already, is of an unknown charset, or too long to be kept whole.
 pub(super) fn prefixed(prefix: &str, raw: &[u8]) -> Option<HeaderValue> {
     // Unfolded (RFC 5322 §2.2.3): line breaks go, the white space after them stays.
+    let prefix = &*shown(prefix);
     let unfolded: Vec<u8> = raw.iter().copied().filter(|b| *b != b'\r' && *b != b'\n').collect();
     let value = unfolded.trim_ascii();
     if value.starts_with(prefix.as_bytes()) {
         return None;
     }
-    let text = std::str::from_utf8(value).ok()?;
+    // Bytes of no charset that is told read as Latin-1 in most mail programs, or nearly so.
+    let text = match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(
+            value.iter().map(|b| if (0x80..0xa0).contains(b) { '?' } else { char::from(*b) }).collect(),
+        ),
+    };
+    let text = &*text;
     // ASCII, encoded words included, stays as it is; raw UTF-8 (RFC 6532) cannot stand in a value
     // of ours, so it is written as encoded words, which read the same.
     let text = if text.is_ascii() { text.to_owned() } else { encoded_words(text) };
@@ -26,6 +36,22 @@ pub(super) fn prefixed(prefix: &str, raw: &[u8]) -> Option<HeaderValue> {
         return None;
     }
     Some(HeaderValue::new("Subject", format!("{prefix} {text}").trim_end()))
+}
+
+/// Whether a Subject has the prefix already.
+pub(super) fn has(prefix: &str, raw: &[u8]) -> bool {
+    let unfolded: Vec<u8> = raw.iter().copied().filter(|b| *b != b'\r' && *b != b'\n').collect();
+    unfolded.trim_ascii().starts_with(shown(prefix).as_bytes())
+}
+
+/// The value of a Subject that there was none of.
+pub(super) fn alone(prefix: &str) -> HeaderValue {
+    HeaderValue::new("Subject", &shown(prefix))
+}
+
+/// A prefix as it can stand in a field.
+fn shown(prefix: &str) -> Cow<'_, str> {
+    if prefix.is_ascii() { Cow::Borrowed(prefix) } else { Cow::Owned(encoded_words(prefix)) }
 }
 
 /// RFC 2047: base64 of UTF-8, no character split between two words.
@@ -69,9 +95,21 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_no_charset_keep_no_prefix_away() {
+        assert_eq!(value(b" Gr\xfc\xdfe").as_deref(), Some("[spam] =?UTF-8?B?R3LDvMOfZQ==?="));
+    }
+
+    #[test]
+    fn a_prefix_beyond_ascii_is_written_as_encoded_words() {
+        let once = prefixed("[extern ⚠]", b" Hello").unwrap().unfolded();
+        assert_eq!(once, "=?UTF-8?B?W2V4dGVybiDimqBd?= Hello");
+        assert_eq!(prefixed("[extern ⚠]", once.as_bytes()), None);
+        assert_eq!(alone("[ü]").unfolded(), "=?UTF-8?B?W8O8XQ==?=");
+    }
+
+    #[test]
     fn a_subject_that_would_be_harmed_is_left_alone() {
         assert_eq!(value(b" [spam] Hello"), None);
-        assert_eq!(value(b" Gr\xfc\xdfe"), None);
         assert_eq!(value(&[b'x'; 5000]), None);
     }
 

@@ -44,6 +44,10 @@ pub struct Keep {
     pub phish: Span,
     /// Dangerous content.
     pub malware: Span,
+    /// Copies of delivered mail that wait for a second look (`[second_look]`).
+    pub second_look: Span,
+    /// Those that the second look found bad.
+    pub caught: Span,
 }
 
 impl Default for Config {
@@ -68,6 +72,8 @@ impl Default for Keep {
             spam: Span::days(30),
             phish: Span::days(30),
             malware: Span::days(14),
+            second_look: Span::days(3),
+            caught: Span::days(30),
         }
     }
 }
@@ -114,6 +120,14 @@ impl Config {
             if keep.duration().is_zero() {
                 faults.push(format!(
                     "quarantine.keep.{category} is nothing: what was held would be deleted at once"
+                ));
+            }
+        }
+        for (name, keep) in [("second_look", self.keep.second_look), ("caught", self.keep.caught)] {
+            if keep.duration().is_zero() {
+                faults.push(format!(
+                    "quarantine.keep.{name} is nothing: copies would be deleted at once; second_look.keep = \"off\" \
+                     keeps none"
                 ));
             }
         }

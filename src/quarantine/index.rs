@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Config, Key, Meta, Query, Standing, Totals};
-use crate::model::{Category, MailId, Recipient, Timestamp};
+use super::{Config, Copies, Key, Meta, Query, Standing, Totals, Waiting};
+use crate::model::{Category, MailId, Recipient, Scanner, Timestamp};
 
 /// How long the same message is the same entry: as long as a sender's queue usually keeps it.
 pub(super) const RETRY_WINDOW: Duration = Duration::from_hours(5 * 24);
@@ -15,13 +15,20 @@ const FIRST_TO_GO: [Category; 5] =
 /// The most recipients of an entry that are kept in memory; of more, the meta file is asked.
 const MAX_RECIPIENTS: usize = 32;
 
+/// The classes of held mail, those of [`Category::ALL`].
+const HELD: usize = 5;
+/// The class of copies that wait for a second look.
+const SECOND_LOOK: usize = 5;
+/// The class of copies that were found bad by it.
+const CAUGHT: usize = 6;
+
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: BTreeMap<MailId, Summary>,
-    /// Oldest first, by class in the order of [`Category::ALL`].
-    ages: [BTreeSet<(Timestamp, MailId)>; 5],
+    /// Oldest first, by class in the order of [`Category::ALL`], then copies of delivered mail.
+    ages: [BTreeSet<(Timestamp, MailId)>; 7],
     /// Bytes by class.
-    bytes: [u64; 5],
+    bytes: [u64; 7],
     /// The entry that a later attempt joins.
     keys: HashMap<Key, MailId>,
     /// Ids of later attempts, and the entry that they joined.
@@ -36,6 +43,8 @@ struct Summary {
     last: Timestamp,
     category: Category,
     standing: Standing,
+    /// Of a copy: of which message, and who did not look at it.
+    copy: Option<Box<(MailId, Vec<Scanner>)>>,
     size: u64,
     /// Lower case.
     sender: Box<str>,
@@ -58,12 +67,37 @@ pub(super) enum Match {
 }
 
 impl Index {
+    /// How many are held. Copies of delivered mail are not.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.ages.iter().take(HELD).map(BTreeSet::len).sum()
     }
 
+    /// Bytes of those.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes.iter().sum()
+        self.bytes.iter().take(HELD).sum()
+    }
+
+    /// The copies of delivered mail.
+    pub(super) fn copies(&self) -> Copies {
+        let of = |class: usize| self.ages.get(class).map_or(0, |ages| ages.len() as u64);
+        let oldest = self.ages.get(SECOND_LOOK).and_then(BTreeSet::first).map(|(time, _)| *time);
+        let bytes = self.bytes.iter().skip(HELD).sum();
+        Copies { waiting: of(SECOND_LOOK), oldest, caught: of(CAUGHT), bytes }
+    }
+
+    /// The copies that wait for a second look, the oldest first.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
+        let ages = self.ages.get(SECOND_LOOK).into_iter().flatten();
+        let waiting = ages.filter_map(|(time, id)| {
+            let (of, missed) = self.entries.get(id)?.copy.as_deref()?;
+            Some(Waiting { id: *id, of: *of, time: *time, missed: missed.clone() })
+        });
+        waiting.collect()
+    }
+
+    /// The oldest of those that were found bad.
+    pub(super) fn oldest_caught(&self) -> Option<MailId> {
+        self.ages.get(CAUGHT).and_then(BTreeSet::first).map(|(_, id)| *id)
     }
 
     pub(super) fn contains(&self, id: MailId) -> bool {
@@ -100,7 +134,7 @@ impl Index {
     /// Puts an entry in, or again after its attempts grew.
     pub(super) fn insert(&mut self, meta: &Meta) {
         self.remove(meta.id);
-        let class = meta.category as usize;
+        let class = class(meta.category, meta.standing());
         self.ages[class].insert((meta.attempts.last, meta.id));
         self.bytes[class] += meta.size;
         // Of two entries with one key the later counts: the earlier is out of the window.
@@ -112,7 +146,7 @@ impl Index {
 
     pub(super) fn remove(&mut self, id: MailId) -> bool {
         let Some(summary) = self.entries.remove(&id) else { return false };
-        let class = summary.category as usize;
+        let class = class(summary.category, summary.standing);
         self.ages[class].remove(&(summary.last, id));
         self.bytes[class] = self.bytes[class].saturating_sub(summary.size);
         if self.keys.get(&summary.key) == Some(&id) {
@@ -134,9 +168,12 @@ impl Index {
     /// The entries whose time is over.
     pub(super) fn too_old(&self, config: &Config, now: Timestamp) -> Vec<MailId> {
         let classes = Category::ALL.into_iter().zip(&self.ages);
-        classes
-            .flat_map(|(category, ages)| {
-                let keep = config.keep.of(category).duration();
+        let held = classes.map(|(category, ages)| (config.keep.of(category), ages));
+        // Those that wait for a second look go by the hand of who looks: that is an event of its own.
+        let caught = self.ages.get(CAUGHT).map(|ages| (config.keep.caught, ages));
+        held.chain(caught)
+            .flat_map(|(keep, ages)| {
+                let keep = keep.duration();
                 ages.iter().take_while(move |(time, _)| now.since(*time) > keep).map(|(_, id)| *id)
             })
             .collect()
@@ -204,6 +241,15 @@ impl Index {
     }
 }
 
+/// Whose age and bytes count together.
+const fn class(category: Category, standing: Standing) -> usize {
+    match standing {
+        Standing::SecondLook => SECOND_LOOK,
+        Standing::Caught => CAUGHT,
+        Standing::Held | Standing::Uncertain | Standing::Released => category as usize,
+    }
+}
+
 impl Summary {
     fn new(meta: &Meta) -> Self {
         let all = &meta.envelope.recipients;
@@ -215,6 +261,7 @@ impl Summary {
             last: meta.attempts.last,
             category: meta.category,
             standing: meta.standing(),
+            copy: meta.second_look.as_ref().map(|look| Box::new((look.of, look.missed.clone()))),
             size: meta.size,
             sender: meta.envelope.reverse_path.address().to_lowercase().into(),
             recipients: recipients.join("\n").to_lowercase().into(),
@@ -229,7 +276,7 @@ impl Summary {
         let certain = query.since.is_none_or(|t| self.time >= t)
             && query.until.is_none_or(|t| self.time < t)
             && query.category.is_none_or(|c| self.category == c)
-            && query.state.is_none_or(|s| self.standing == s)
+            && query.state.map_or(query.all || !self.standing.is_copy(), |s| self.standing == s)
             && query.sender.as_deref().is_none_or(|s| self.sender.contains(s));
         if !certain {
             return Match::No;

@@ -25,6 +25,17 @@ impl Keyer {
         Self(<Hmac<Sha256> as hmac::digest::KeyInit>::new((&block).into()))
     }
 
+    /// The key of a copy for a second look. Another one than [`Self::key`], so that mail to be held never joins
+    /// a copy that nobody will deliver.
+    pub(super) fn copy_key<'a>(
+        &self,
+        raw: &[u8],
+        reverse_path: &ReversePath,
+        delivered: impl Iterator<Item = &'a Recipient>,
+    ) -> Key {
+        self.of(b"mailward second look 1\0", raw, reverse_path, delivered)
+    }
+
     /// The key of a message. The order of the recipients and repeated ones do not count; each piece
     /// goes in behind its length, so that no two triples read the same.
     pub(super) fn key<'a>(
@@ -33,11 +44,21 @@ impl Keyer {
         reverse_path: &ReversePath,
         diverted: impl Iterator<Item = &'a Recipient>,
     ) -> Key {
-        let mut recipients: Vec<&[u8]> = diverted.map(Recipient::argument).collect();
+        self.of(b"mailward quarantine 1\0", raw, reverse_path, diverted)
+    }
+
+    fn of<'a>(
+        &self,
+        purpose: &[u8],
+        raw: &[u8],
+        reverse_path: &ReversePath,
+        recipients: impl Iterator<Item = &'a Recipient>,
+    ) -> Key {
+        let mut recipients: Vec<&[u8]> = recipients.map(Recipient::argument).collect();
         recipients.sort_unstable();
         recipients.dedup();
         let mut mac = self.0.clone();
-        mac.update(b"mailward quarantine 1\0");
+        mac.update(purpose);
         let mut piece = |bytes: &[u8]| {
             mac.update(&(bytes.len() as u64).to_be_bytes());
             mac.update(bytes);
@@ -96,6 +117,11 @@ mod tests {
         Keyer::new(&[secret; 32]).key(raw, &ReversePath(Recipient::new(from.clone())), to.iter())
     }
 
+    fn copy_key((raw, from, to): &Triple) -> Key {
+        let to: Vec<Recipient> = to.iter().map(|r| Recipient::new(r.clone())).collect();
+        Keyer::new(&[1; 32]).copy_key(raw, &ReversePath(Recipient::new(from.clone())), to.iter())
+    }
+
     fn same((raw, from, to): &Triple, other: &Triple) -> bool {
         let set = |v: &[Vec<u8>]| v.iter().cloned().collect::<BTreeSet<_>>();
         *raw == other.0 && *from == other.1 && set(to) == set(&other.2)
@@ -115,6 +141,7 @@ mod tests {
         fn keys_are_equal_exactly_if_the_triples_are(one in triple(), other in triple()) {
             prop_assert_eq!(key(1, &one) == key(1, &other), same(&one, &other));
             prop_assert_ne!(key(1, &one), key(2, &one));
+            prop_assert_ne!(key(1, &one), copy_key(&one));
         }
 
         #[test]

@@ -20,8 +20,10 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// Of this class.
     pub category: Option<Category>,
-    /// Of which this became.
+    /// Of which this became. Where it is not said, copies of delivered mail are left out.
     pub state: Option<Standing>,
+    /// Those copies as well.
+    pub all: bool,
     /// In the reverse-path.
     pub sender: Option<String>,
     /// In one of the diverted recipients.
@@ -50,6 +52,7 @@ impl Default for Query {
             until: None,
             category: None,
             state: None,
+            all: false,
             sender: None,
             recipient: None,
             text: None,

@@ -82,6 +82,22 @@ impl Maildir {
         self.sync("new")
     }
 
+    /// All steps without a sync: for copies, which are worth something and not much. After a power failure some
+    /// may be empty or gone; a crash of mailward alone loses none.
+    pub(super) fn put_unsynced(&self, id: MailId, json: &[u8], raw: &[u8]) -> Result<(), QuarantineError> {
+        self.put_meta_unsynced(id, json)?;
+        let (aside, path) = (self.path("tmp", id), self.path("new", id));
+        self.write_unsynced(&aside, raw).map_err(io("writing the message", id, &aside))?;
+        fs::rename(aside, &path).map_err(io("renaming the message", id, &path))
+    }
+
+    /// A meta file, without a sync.
+    pub(super) fn put_meta_unsynced(&self, id: MailId, json: &[u8]) -> Result<(), QuarantineError> {
+        let (aside, path) = (self.meta_aside(id), self.meta_path(id));
+        self.write_unsynced(&aside, json).map_err(io("writing the meta file", id, &aside))?;
+        fs::rename(aside, &path).map_err(io("renaming the meta file", id, &path))
+    }
+
     /// Takes back what a failed store left; what cannot be taken back is left to the sweep.
     pub(super) fn take_back(&self, id: MailId) {
         for path in [self.path("new", id), self.path("tmp", id), self.meta_path(id), self.meta_aside(id)] {
@@ -273,6 +289,10 @@ impl Maildir {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_unsynced(path, bytes)?.sync_all()
+    }
+
+    fn write_unsynced(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
         let mode = if self.gid.is_some() { 0o640 } else { 0o600 };
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(mode).custom_flags(NO_FOLLOW);
@@ -283,7 +303,7 @@ impl Maildir {
             file.set_permissions(Permissions::from_mode(mode))?;
         }
         file.write_all(bytes)?;
-        file.sync_all()
+        Ok(file)
     }
 
     fn sync(&self, directory: &str) -> Result<(), QuarantineError> {

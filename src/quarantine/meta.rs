@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Failure, Key, Rescan, State};
+use super::{Failure, Key, Rescan, SecondLook, State};
 use crate::model::{
     Category, Coverage, Envelope, Finding, MailId, Message, Recipient, Score, Session, Timestamp, text,
 };
@@ -96,6 +96,9 @@ pub struct Meta {
     /// released copy gets them, because it comes from this host and proves nothing by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_results: Option<String>,
+    /// It was delivered when it came, and this is a copy for a second look; `None`: it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_look: Option<SecondLook>,
     /// How often it was sent.
     pub attempts: Attempts,
     /// What was looked at.
@@ -126,8 +129,11 @@ impl NewEntry<'_> {
 }
 
 impl Meta {
-    /// The form that is written now.
+    /// The form of what is held.
     const VERSION: u32 = 1;
+    /// That of copies for a second look: an earlier mailward, which would take them for held mail and
+    /// deliver them again, must not read them.
+    const VERSION_OF_COPIES: u32 = 2;
 
     pub(super) fn new(new: &NewEntry<'_>, key: Key, now: Timestamp) -> Self {
         let envelope = Envelope {
@@ -156,10 +162,25 @@ impl Meta {
             failed: BTreeMap::new(),
             rescanned: None,
             auth_results: new.auth_results.map(str::to_owned),
+            second_look: None,
             attempts: Attempts { count: 1, first: now, last: now, ids: Vec::new() },
             coverage: new.coverage.clone(),
             findings: new.findings.iter().take(MAX_FINDINGS).map(bounded).collect(),
         }
+    }
+
+    /// A copy of what was delivered.
+    pub(super) fn of_delivered(
+        new: &NewEntry<'_>,
+        second_look: SecondLook,
+        key: Key,
+        now: Timestamp,
+    ) -> Self {
+        let mut meta = Self::new(new, key, now);
+        meta.version = Self::VERSION_OF_COPIES;
+        meta.second_look = Some(second_look);
+        meta.recipients.values_mut().for_each(|state| *state = State::Delivered);
+        meta
     }
 
     /// Takes over a later judgement.
@@ -183,7 +204,7 @@ impl Meta {
     /// From the text of a file; the error is a sentence.
     pub(super) fn from_json(id: MailId, json: &[u8]) -> Result<Self, String> {
         let meta: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        if meta.version > Self::VERSION {
+        if meta.version > Self::VERSION_OF_COPIES {
             return Err(format!("it was written by a later mailward (form {})", meta.version));
         }
         if meta.id != id {

@@ -28,6 +28,11 @@
 //! can be looked up, and the sender who tries again joins it. Then nothing more is delivered – those for
 //! whom it was released have it, the others wait on.
 //!
+//! **Copies.** What was delivered although a scanner failed may be kept as a copy for a second look
+//! ([`SecondLook`]). Such an entry stands beside the held mail: it has a key, limits and a time of its own, is
+//! in no count of what is held, is listed only where it is asked for, and is never handed over. It is written
+//! without a sync.
+//!
 //! **Failures.** [`QuarantineError`]: the caller answers tempfail. A `store` that failed leaves
 //! nothing behind that a later one would trip over; after a crash in the middle, `expire` removes a
 //! meta without message once it is an hour old. [`QuarantineError::is_full`] tells a lack of room
@@ -37,7 +42,7 @@
 //! the same `key`, directories and their checks `dirs`, files `maildir`, the summary in memory
 //! `index`, storing `store`, reading `list`, retention and
 //! deletion `expire`, what became of each
-//! copy `state`, holding index and files to each other `sweep`.
+//! copy `state`, copies of delivered mail `second_look`, holding index and files to each other `sweep`.
 
 pub mod config;
 mod dirs;
@@ -48,6 +53,7 @@ mod key;
 mod list;
 mod maildir;
 pub mod meta;
+mod second_look;
 mod state;
 mod store;
 mod sweep;
@@ -73,6 +79,7 @@ pub use key::Key;
 pub use list::{Listing, Query};
 pub use maildir::MessageFile;
 pub use meta::{Attempts, Meta, NewEntry};
+pub use second_look::{Copies, CopyLimits, Kept, SecondLook, Waiting};
 pub use state::{Failure, Rescan, Standing, State};
 pub use store::Stored;
 

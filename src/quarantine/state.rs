@@ -42,6 +42,8 @@ pub enum State {
         #[serde(default)]
         reply: String,
     },
+    /// Delivered when it came: this is a copy for a second look, and is never handed over.
+    Delivered,
 }
 
 /// The last attempt to release a copy that is still held.
@@ -86,9 +88,22 @@ pub enum Standing {
     Uncertain,
     /// All were delivered.
     Released,
+    /// Nothing is held: it was delivered when it came, and a copy waits to be scanned again.
+    SecondLook,
+    /// Nothing is held: it was delivered when it came, and the second look found it bad.
+    Caught,
 }
 
 impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Held, Self::Uncertain, Self::Released, Self::SecondLook, Self::Caught];
+
+    /// Whether it is the copy of a message that was delivered when it came, and not held mail.
+    #[must_use]
+    pub const fn is_copy(self) -> bool {
+        matches!(self, Self::SecondLook | Self::Caught)
+    }
+
     /// The word in lists and queries.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -96,6 +111,8 @@ impl Standing {
             Self::Held => "held",
             Self::Uncertain => "uncertain",
             Self::Released => "released",
+            Self::SecondLook => "second-look",
+            Self::Caught => "caught",
         }
     }
 }
@@ -110,10 +127,9 @@ impl std::str::FromStr for Standing {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Held, Self::Uncertain, Self::Released]
-            .into_iter()
-            .find(|s| s.name() == text)
-            .ok_or_else(|| format!("{text:?} is none of held, uncertain, released"))
+        let names = || Self::ALL.map(Self::name).join(", ");
+        let found = Self::ALL.into_iter().find(|s| s.name() == text);
+        found.ok_or_else(|| format!("{text:?} is none of {}", names()))
     }
 }
 
@@ -125,12 +141,15 @@ impl Meta {
     /// The entry in one word.
     #[must_use]
     pub fn standing(&self) -> Standing {
+        if let Some(second_look) = &self.second_look {
+            return if second_look.caught.is_some() { Standing::Caught } else { Standing::SecondLook };
+        }
         let mut standing = Standing::Released;
         for state in self.recipients.values() {
             match state {
                 State::Sending { .. } | State::Uncertain { .. } => return Standing::Uncertain,
                 State::Held => standing = Standing::Held,
-                State::Released { .. } => {}
+                State::Released { .. } | State::Delivered => {}
             }
         }
         standing
@@ -233,7 +252,7 @@ impl Quarantine {
     }
 
     /// Changes the meta file of an entry, while nobody else does.
-    fn change(
+    pub(super) fn change(
         &self,
         id: MailId,
         change: impl FnOnce(&mut Meta) -> Result<(), QuarantineError>,

@@ -4,7 +4,7 @@ use super::kept::{Found, Kept};
 use super::segment::SegmentError;
 use super::things::{Thing, Things};
 use super::{Accepted, rank};
-use crate::audit::Caught;
+use crate::audit::{Caught, CaughtBy};
 use crate::feed::{Asked, Entry, FileHash, Index, Match};
 use crate::link::Link;
 use crate::model::{Category, Timestamp, causes, text};
@@ -61,6 +61,7 @@ pub(super) fn round(
                 return Ok(round);
             }
             let caught = Caught {
+                by: CaughtBy::Feed,
                 id: message.id,
                 time: now,
                 accepted: message.time,
@@ -69,6 +70,7 @@ pub(super) fn round(
                 kind: matched.kind.name().to_owned(),
                 category: category(&matched.feed),
                 says: entry.map(|entry| says(&entry)).unwrap_or_default(),
+                findings: Vec::new(),
             };
             round.found.push(Found { strength, caught });
         }

@@ -8,7 +8,8 @@
 //! start, so that nothing is missed that a feed learnt while the daemon was down.
 //!
 //! Nothing is done about such a message: it is in mailboxes. Whoever shall fetch it from there one day is
-//! called in `Retro::tell`, the one place that every catch passes.
+//! called in `Retro::announce`, the one place that every catch passes, also that of a second look; who wants to
+//! hear of it asks for [`Retro::catches`].
 //!
 //! **Failures.** No message waits for this or fails by it. What could not be kept is counted
 //! (`mailward_retro_left_out_total`): `busy` when the disk does not follow, `store` when it cannot be written
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 pub use choice::{Choice, Cut};
 pub use config::Config;
@@ -64,6 +65,9 @@ pub const MAX_LINK: usize = 512;
 const QUEUE: usize = 2_048;
 /// And bytes of them.
 const QUEUE_BYTES: usize = 16 << 20;
+
+/// Catches that wait for who listens.
+const CATCHES: usize = 1_024;
 
 /// How strongly something is known; more is stronger.
 #[must_use]
@@ -121,6 +125,8 @@ pub struct Retro {
     queue: mpsc::Sender<Accepted>,
     /// Taken by the task that writes.
     waiting: Mutex<Option<mpsc::Receiver<Accepted>>>,
+    /// Every catch, once it is in the journal.
+    catches: broadcast::Sender<Caught>,
     /// Held while catches are told.
     telling: tokio::sync::Mutex<()>,
     /// Messages that were taken and are not written yet.
@@ -155,6 +161,7 @@ impl Retro {
             settings: ArcSwap::default(),
             queue,
             waiting: Mutex::new(Some(waiting)),
+            catches: broadcast::Sender::new(CATCHES),
             telling: tokio::sync::Mutex::default(),
             pending: AtomicUsize::new(0),
             pending_bytes: AtomicUsize::new(0),
@@ -169,6 +176,12 @@ impl Retro {
     /// From now on this holds.
     pub fn configure(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+    }
+
+    /// Every catch from now on, once it is in the journal. Who does not keep up misses the oldest.
+    #[must_use]
+    pub fn catches(&self) -> broadcast::Receiver<Caught> {
+        self.catches.subscribe()
     }
 
     /// Why links cannot be kept now, if so.

@@ -10,9 +10,9 @@ use super::kept::Found;
 use super::look::{self, Round};
 use super::segment::SegmentError;
 use super::segments::Most;
-use super::{Accepted, Config, Retro};
-use crate::audit::{Audit, Entry, Sync};
-use crate::feed::Feeds;
+use super::{Accepted, Config, Retro, rank};
+use crate::audit::{Audit, AuditError, Caught, CaughtBy, Entry, Sync};
+use crate::feed::{Feeds, Strength};
 use crate::model::{Category, Timestamp, text};
 use crate::store::StoreError;
 use crate::telemetry::background::in_background;
@@ -182,29 +182,62 @@ impl Retro {
             if self.is_stopping() {
                 return;
             }
-            let caught = &found.caught;
-            // The journal first: what is not in it is told once more.
-            if let Err(error) = audit.append(Entry::Caught(Box::new(caught.clone())), Sync::Soon).await {
-                tracing::error!(id = %caught.id, %error, "what was caught afterwards could not be noted");
-                continue;
-            }
-            self.metrics.retro_caught.with_label_values(&[caught.category.name()]).inc();
-            tracing::warn!(
-                id = %caught.id,
-                accepted = %caught.accepted,
-                feed = caught.feed,
-                matched = caught.kind,
-                verdict = %caught.category,
-                what = text::line(&audit.hidden(&caught.what), 300),
-                "caught afterwards: a message was accepted, and a feed now knows what is in it"
-            );
-            let retro = Arc::clone(self);
-            match tokio::task::spawn_blocking(move || retro.remember(&found)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "what was caught will be told again"),
-                Err(error) => tracing::error!(%error, "remembering what was caught panicked"),
+            if let Err(error) = self.announce(&found, audit).await {
+                tracing::error!(id = %found.caught.id, %error, "what was caught afterwards could not be noted");
             }
         }
+    }
+
+    /// Tells what a second look found, unless it was told before. What could not be told must be tried again.
+    ///
+    /// # Errors
+    /// If it cannot be written into the journal.
+    pub async fn caught(self: &Arc<Self>, caught: Caught, audit: &Audit) -> Result<(), AuditError> {
+        let found = Found { strength: rank(Some(Strength::Same)), caught };
+        let _one_at_a_time = self.telling.lock().await;
+        let retro = Arc::clone(self);
+        let news = tokio::task::spawn_blocking(move || retro.is_news(&found).then_some(found)).await;
+        match news {
+            Ok(Some(found)) => self.announce(&found, audit).await,
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "reading what was told panicked");
+                Ok(())
+            }
+        }
+    }
+
+    /// Every catch passes here. The journal first: what is not in it is told once more.
+    async fn announce(self: &Arc<Self>, found: &Found, audit: &Audit) -> Result<(), AuditError> {
+        let caught = &found.caught;
+        audit.append(Entry::Caught(Box::new(caught.clone())), Sync::Soon).await?;
+        self.metrics.retro_caught.with_label_values(&[caught.category.name()]).inc();
+        tracing::warn!(
+            id = %caught.id,
+            accepted = %caught.accepted,
+            by = caught.by.name(),
+            feed = caught.feed,
+            matched = caught.kind,
+            verdict = %caught.category,
+            what = text::line(&audit.hidden(&caught.what), 300),
+            "{}",
+            match caught.by {
+                CaughtBy::Feed =>
+                    "caught afterwards: a message was accepted, and a feed now knows what is in it",
+                CaughtBy::SecondLook =>
+                    "caught afterwards: a message was accepted while a scanner failed, and the second look \
+                     found it bad",
+            }
+        );
+        // Nobody may listen.
+        drop(self.catches.send(caught.clone()));
+        let (retro, found) = (Arc::clone(self), found.clone());
+        match tokio::task::spawn_blocking(move || retro.remember(&found)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "what was caught will be told again"),
+            Err(error) => tracing::error!(%error, "remembering what was caught panicked"),
+        }
+        Ok(())
     }
 
     /// Whether it was not told yet, as far as that can be read.

@@ -3,13 +3,33 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::weight::Weight;
 use super::{BoxFuture, Report, Scan, ScanInput};
 use crate::mail;
 use crate::model::part::Defect;
-use crate::model::{Category, Finding, Outcome, Part, Scanner, Score, Severity};
+use crate::model::{Finding, Outcome, Part, Scanner};
 
 /// Oddities are reported this many times; a message may have thousands.
 const MAX_DEFECTS: usize = 10;
+
+mod table {
+    use crate::scan::weight::fixed;
+
+    fixed! {
+        MIME_NOT_INSPECTED Medium Suspicious 0.0
+        MIME_BAD_ENCODING Info Clean 0.0
+        MIME_UNKNOWN_ENCODING Info Clean 0.0
+        MIME_MISSING_BOUNDARY Info Clean 0.0
+        MIME_AMBIGUOUS Info Clean 0.0
+        MIME_UNTERMINATED Info Clean 0.0
+    }
+}
+
+/// What each of its findings weighs.
+#[must_use]
+pub fn weights() -> Vec<Weight> {
+    table::ALL.iter().map(|row| Weight::fixed(Scanner::Mime, row)).collect()
+}
 
 /// The MIME walk as a source of evidence. Its reading is done before any scanner runs; here it only
 /// speaks.
@@ -32,15 +52,7 @@ fn report(input: &ScanInput) -> Report {
         .not_inspected
         .iter()
         .take(MAX_DEFECTS)
-        .map(|why| Finding {
-            scanner: Scanner::Mime,
-            symbol: "MIME_NOT_INSPECTED".to_owned(),
-            severity: Severity::Medium,
-            category: Category::Suspicious,
-            score: Score::ZERO,
-            text: mail::describe(why),
-            location: None,
-        })
+        .map(|why| table::MIME_NOT_INSPECTED.finding(Scanner::Mime, mail::describe(why)))
         .collect();
     findings.extend(input.parts.list.iter().flat_map(defects).take(MAX_DEFECTS));
     let outcome = match input.parts.not_inspected.first() {
@@ -52,21 +64,13 @@ fn report(input: &ScanInput) -> Report {
 
 fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
     part.defects.iter().map(|defect| {
-        let (symbol, text) = match defect {
-            Defect::BadEncoding => ("MIME_BAD_ENCODING", "the transfer encoding is damaged"),
-            Defect::UnknownEncoding => ("MIME_UNKNOWN_ENCODING", "the transfer encoding is not known"),
-            Defect::MissingBoundary => ("MIME_MISSING_BOUNDARY", "a multipart lacks its boundary"),
-            Defect::Ambiguous => ("MIME_AMBIGUOUS", "two readers could see two different things in it"),
-            Defect::Unterminated => ("MIME_UNTERMINATED", "a multipart is not closed"),
+        let (row, text) = match defect {
+            Defect::BadEncoding => (table::MIME_BAD_ENCODING, "the transfer encoding is damaged"),
+            Defect::UnknownEncoding => (table::MIME_UNKNOWN_ENCODING, "the transfer encoding is not known"),
+            Defect::MissingBoundary => (table::MIME_MISSING_BOUNDARY, "a multipart lacks its boundary"),
+            Defect::Ambiguous => (table::MIME_AMBIGUOUS, "two readers could see two different things in it"),
+            Defect::Unterminated => (table::MIME_UNTERMINATED, "a multipart is not closed"),
         };
-        Finding {
-            scanner: Scanner::Mime,
-            symbol: symbol.to_owned(),
-            severity: Severity::Info,
-            category: Category::Clean,
-            score: Score::ZERO,
-            text: text.to_owned(),
-            location: Some(part.label()),
-        }
+        Finding { location: Some(part.label()), ..row.finding(Scanner::Mime, text.to_owned()) }
     })
 }

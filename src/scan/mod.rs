@@ -13,6 +13,7 @@ pub mod mime;
 pub mod rspamd;
 pub mod run;
 pub mod url;
+pub mod weight;
 pub mod yara;
 
 use std::future::Future;

@@ -9,7 +9,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::model::{Category, Disposition};
+use crate::model::{Category, Disposition, Extra};
 
 macro_rules! metrics {
     ($( $(#[doc = $help:literal])+ $field:ident : $kind:ident = $name:literal $([$($label:literal),+])? $(in $buckets:expr)? ; )+) => {
@@ -68,10 +68,16 @@ metrics! {
     message_bytes_held: IntGauge = "mailward_message_bytes_held";
     /// Messages refused for now because too much was in work, by what ran short.
     overload: IntCounterVec = "mailward_overload_total" ["limit"];
+    /// What rules asked for besides a disposition and what was not done, by what it was.
+    extras_left_out: IntCounterVec = "mailward_extras_left_out_total" ["extra"];
+    /// Recipients put off at RCPT so that their mail comes in a transaction of its own.
+    split_recipients: IntCounter = "mailward_split_recipients_total";
     /// Messages of which some was not looked at and that went on all the same.
     degraded: IntCounter = "mailward_degraded_total";
     /// Header fields removed because they came under a name that is ours, by field.
     forged_fields_removed: IntCounterVec = "mailward_forged_fields_removed_total" ["field"];
+    /// Messages that a rule decided, that one on trial would have applied to, or whose condition failed.
+    rules: IntCounterVec = "mailward_rules_total" ["rule", "what"];
     /// Answers whose writing to the MTA failed: the sender will try again.
     answers_lost: IntCounter = "mailward_answers_lost_total";
     /// How scanners ended.
@@ -126,8 +132,18 @@ metrics! {
     retro_left_out: IntCounterVec = "mailward_retro_left_out_total" ["why"];
     /// Links and files of accepted messages that a feed came to know later, by category.
     retro_caught: IntCounterVec = "mailward_retro_caught_total" ["category"];
+    /// Messages that were delivered although a scanner failed, by what is kept of them for a second look.
+    second_look_kept: IntCounterVec = "mailward_second_look_kept_total" ["what"];
+    /// Copies of delivered messages that wait for a second look.
+    second_look_waiting: IntGauge = "mailward_second_look_waiting";
+    /// Second looks, by what came of them.
+    second_look: IntCounterVec = "mailward_second_look_total" ["result"];
     /// Look-ups about links on the net, by who was asked and what came of it.
     url_lookups: IntCounterVec = "mailward_url_lookups_total" ["service", "result"];
+    /// Notifications, by way and what came of each attempt.
+    notifications: IntCounterVec = "mailward_notifications_total" ["kind", "result"];
+    /// Notifications that wait to be sent.
+    notifications_waiting: IntGauge = "mailward_notifications_waiting";
     /// Milter connections open now.
     milter_connections: IntGauge = "mailward_milter_connections";
     /// Milter sessions that ended badly, by kind of error.
@@ -228,7 +244,10 @@ impl Metrics {
     /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
     /// event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        let known: [(&IntCounterVec, &[&str]); 9] = [
+        let known: [(&IntCounterVec, &[&str]); 12] = [
+            (&self.extras_left_out, &Extra::ALL.map(Extra::name)),
+            (&self.second_look_kept, &["message", "keys", "again", "nothing"]),
+            (&self.second_look, &["clean", "bad", "again", "expired"]),
             (&self.overload, &["messages", "bytes", "recipients", "connections", "refusals"]),
             (&self.early_refusals, &["mail", "rcpt"]),
             (

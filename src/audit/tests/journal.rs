@@ -269,7 +269,7 @@ async fn a_record_of_any_size_is_taken_and_says_what_was_left_out() {
     huge.session.client.addr = ClientAddr::Unix(long.clone());
     huge.attachments[0].path = vec![long.clone(); 20];
     huge.attachments = vec![huge.attachments[0].clone(); 220];
-    let step = Step { rule: long.clone(), saw: long, wants: None, decided: false };
+    let step = Step { rule: long.clone(), saw: long, wants: None, decided: false, ..Step::default() };
     huge.verdicts[0].verdict.explanation = Explanation(vec![step; 30].into());
     huge.verdicts = vec![huge.verdicts[0].clone(); 110];
     let id = judge(&audit, huge).await;

@@ -80,9 +80,8 @@ async fn judge(audit: &Audit, record: Record) -> MailId {
     id
 }
 
-/// A record as a usual message leaves it: some 2 kB.
-fn record(id: MailId) -> Record {
-    let verdict = Verdict {
+fn verdict() -> Verdict {
+    Verdict {
         disposition: Disposition::Tag,
         category: Category::Suspicious,
         score: Score::new(3.5),
@@ -94,21 +93,30 @@ fn record(id: MailId) -> Record {
                 saw: "no scanner names malware".into(),
                 wants: None,
                 decided: false,
+                ..Step::default()
             },
             Step {
                 rule: "incomplete".into(),
                 saw: "clamd did not end in 8s; on_failure is ignore".into(),
                 wants: None,
                 decided: false,
+                ..Step::default()
             },
             Step {
                 rule: "weak-signals".into(),
                 saw: "score 3.5 is at least 3".into(),
                 wants: Some(Disposition::Tag),
                 decided: true,
+                ..Step::default()
             },
         ])),
-    };
+        treatment: None,
+    }
+}
+
+/// A record as a usual message leaves it: some 2 kB.
+fn record(id: MailId) -> Record {
+    let verdict = verdict();
     let headers =
         [("X-Mailward-Id", id.as_str()), ("X-Mailward-Verdict", "suspicious"), ("X-Mailward-Score", "3.5")];
     Record {
@@ -172,6 +180,7 @@ fn record(id: MailId) -> Record {
             dispositions: vec![Disposition::Tag, Disposition::Tag],
             headers: headers.map(|(n, v)| AddedHeader { name: n.into(), value: v.into() }).to_vec(),
             removed: Vec::new(),
+            also: Default::default(),
         },
         quarantine: None,
         policy: "3f9a21c07b5e".into(),

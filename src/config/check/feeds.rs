@@ -110,7 +110,7 @@ impl Checks<'_, '_> {
     }
 
     /// Where the file names the section at `path`.
-    fn key(&self, path: &str) -> Option<std::ops::Range<usize>> {
+    pub(super) fn key(&self, path: &str) -> Option<std::ops::Range<usize>> {
         super::document::look_up(self.table, path).map(|(key, _)| key)
     }
 }

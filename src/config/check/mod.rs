@@ -5,6 +5,7 @@
 //! said about a value that was at fault already.
 
 mod feeds;
+mod notify;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -45,6 +46,10 @@ pub(super) const POSITIVE: &[&str] = &[
     "scanner.*.connections",
     "feed.*.refresh",
     "feed.*.max_size",
+    "notify.*.most",
+    "notify.*.within",
+    "notify.*.timeout",
+    "notify.*.give_up",
     "limits.message",
     "limits.messages",
     "limits.held",
@@ -52,6 +57,10 @@ pub(super) const POSITIVE: &[&str] = &[
     "retro.keep",
     "retro.max_messages",
     "retro.max_size",
+    "second_look.max_size",
+    "second_look.max_total",
+    "second_look.max_messages",
+    "second_look.retry",
     "release.timeout",
     "release.valid",
 ];
@@ -105,6 +114,7 @@ pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problem
     checks.networks(&config);
     checks.names(&config);
     checks.feeds();
+    checks.notify(&config);
     checks.without_effect(&config);
     checks.quarantine();
     checks.secrets(&config);
@@ -385,6 +395,11 @@ impl<'a> Checks<'a, '_> {
 
     /// What can be meant, and leaves the admin without something that he will miss.
     fn left_open(&mut self, config: &Config) {
+        if config.policy.dry_run {
+            self.problems
+                .warning(self.place("policy.dry_run"), crate::policy::DRY_RUN_IS_ON)
+                .help("mail is judged and recorded, and let through whatever is found, malware too");
+        }
         let works = |scanner| config.scanner.terms(scanner).is_some();
         if !self.is_lost("scanner") && !works(Scanner::Mime) && !works(Scanner::Yara) {
             let place = self.place("scanner.yara.enabled").or_else(|| self.place("scanner.mime.enabled"));

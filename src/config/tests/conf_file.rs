@@ -95,6 +95,9 @@ fn tables(table: &toml::Table, path: &str, into: &mut Vec<(String, BTreeSet<Stri
 
 /// The keys that serde takes in a section: it names them when it meets one that it does not.
 fn keys_of(section: &str) -> Vec<String> {
+    if section == "notify" {
+        return vec!["admin".to_owned()]; // any name is taken
+    }
     if section == "feed" {
         return vec!["urlhaus".to_owned()]; // any name is taken
     }
@@ -141,6 +144,7 @@ fn each_default_on_its_own_is_taken() {
         }
         let needed = match section.as_deref() {
             Some("[feed.urlhaus]") => "format = \"urlhaus-csv\"\nurl = \"https://feeds.example/\"\n",
+            Some("[notify.admin]") => "kind = \"mail\"\nto = [\"postmaster@example.org\"]\n",
             _ => "",
         };
         let key = uncommented(line);

@@ -1,13 +1,13 @@
 use super::*;
 
 fn said(path: Option<&Path>, default: &Path) -> String {
-    Config::load_or(path, default, Depth::File).unwrap_err().to_string()
+    Config::load_or(path, default, Depth::File, None).unwrap_err().to_string()
 }
 
 #[test]
 fn without_a_file_at_the_default_place_the_defaults_hold() {
     let directory = tempfile::tempdir().unwrap();
-    let loaded = Config::load_or(None, &directory.path().join("mailward.toml"), Depth::File).unwrap();
+    let loaded = Config::load_or(None, &directory.path().join("mailward.toml"), Depth::File, None).unwrap();
     assert_eq!(loaded.file, None);
     assert_eq!(toml::Table::try_from(loaded.config), toml::Table::try_from(Config::default()));
 }

@@ -4,6 +4,9 @@ mod conf_file;
 mod golden;
 mod hostile;
 mod loading;
+mod notify;
+mod policy_doc;
+mod rules;
 
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::macros::Macros;
 use crate::model::session::Tls;
-use crate::model::{Client, ClientAddr, Session, text};
+use crate::model::{Abilities, Client, ClientAddr, Session, text};
 
 /// One SMTP connection. Lives from CONNECT to QUIT or QUIT_NC, over many messages.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Connection {
     pub(super) macros: Macros,
     /// The MTA sends the macros that were asked for, so one that is missing says something.
     pub(super) macros_asked: bool,
+    /// What the MTA lets us do.
+    pub(super) abilities: Abilities,
 }
 
 impl Connection {
@@ -34,6 +36,7 @@ impl Connection {
             mta: macros.mta.clone(),
             daemon: macros.daemon.clone(),
             local_submission: self.is_local_submission(),
+            abilities: self.abilities,
         }
     }
 

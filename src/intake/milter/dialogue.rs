@@ -130,6 +130,7 @@ impl Dialogue {
         }
         self.terms = Some(terms);
         self.connection.macros_asked = terms.macros_asked();
+        self.connection.abilities = terms.abilities();
         Ok(Step::Reply(reply))
     }
 
@@ -227,17 +228,24 @@ impl Dialogue {
         // We do not ask for recipients that the MTA refuses. An MTA that sends them all the same
         // marks them so.
         let refused = self.connection.macros.rcpt_refused;
+        let resolved = self.connection.macros.rcpt_addr.clone();
         let judge = Arc::clone(&self.snapshot.judge);
         let earlier = self.message.as_ref().and_then(|incoming| incoming.refused.clone());
         let Some(transaction) = self.transaction('R', Stage::Envelope) else { return tempfail_unreadable() };
         if refused {
             return Step::Reply(Reply::Continue);
         }
-        let recipient = Recipient::new(path);
+        let recipient = match resolved {
+            Some(address) => Recipient::new(path).resolved(&address),
+            None => Recipient::new(path),
+        };
         let (session, envelope) = (transaction.session(), transaction.envelope());
         if let Some(refusal) = judge.recipient(session, envelope, &recipient, earlier.as_ref()) {
             let reply = reply_code(&refusal.reply);
-            if let Some(incoming) = &mut self.message {
+            // One without an id must not hide the id that others of this transaction are told.
+            if let Some(incoming) = &mut self.message
+                && (refusal.id.is_some() || incoming.refused.is_none())
+            {
                 incoming.refused = Some(refusal);
             }
             return Step::Reply(reply);
@@ -305,9 +313,9 @@ impl Dialogue {
 
     /// The same socket serves another SMTP connection, under the configuration of today.
     fn quit_nc(&mut self) -> Step {
-        let macros_asked = self.connection.macros_asked;
+        let Connection { macros_asked, abilities, .. } = self.connection;
         self.message = None;
-        self.connection = Connection { macros_asked, ..Connection::default() };
+        self.connection = Connection { macros_asked, abilities, ..Connection::default() };
         self.snapshot = self.shared.service.snapshots.load_full();
         Step::Nothing
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use bytes::Bytes;
 use indymilter::Actions;
 use indymilter::message::reply::Reply;
 
@@ -25,7 +26,11 @@ pub(super) fn batch(plan: &Plan, terms: Terms) -> Result<Vec<Reply>, EditError> 
     let mut replies = Vec::with_capacity(plan.actions.len() + 1);
     if plan.answer == Answer::Accept {
         for action in &plan.actions {
-            replies.push(edit(action, terms)?);
+            if let Action::ReplaceBody(body) = action {
+                replace_body(body, terms, &mut replies)?;
+            } else {
+                replies.push(edit(action, terms)?);
+            }
         }
     }
     replies.push(match &plan.answer {
@@ -36,11 +41,30 @@ pub(super) fn batch(plan: &Plan, terms: Terms) -> Result<Vec<Reply>, EditError> 
     Ok(replies)
 }
 
+/// The most of a body in one packet (SMFIR_REPLBODY), as libmilter cuts it.
+const MAX_CHUNK: usize = 65_535;
+
+/// The body in as many packets as it takes. An empty one takes one as well: without any, the MTA would keep the
+/// old body.
+fn replace_body(body: &Bytes, terms: Terms, replies: &mut Vec<Reply>) -> Result<(), EditError> {
+    let mut rest = body.clone();
+    loop {
+        let chunk = rest.split_to(rest.len().min(MAX_CHUNK));
+        replies.push(edit(&Action::ReplaceBody(chunk), terms)?);
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
 fn edit(action: &Action, terms: Terms) -> Result<Reply, EditError> {
     let needed = match action {
         Action::InsertHeader { .. } => Actions::ADD_HEADER,
         Action::DeleteHeader { .. } | Action::ChangeHeader { .. } => Actions::CHANGE_HEADER,
         Action::DeleteRecipient(_) => Actions::DELETE_RCPT,
+        Action::AddRecipient(_) => Actions::ADD_RCPT,
+        Action::ReplaceBody(_) => Actions::REPLACE_BODY,
+        Action::Hold(_) => Actions::QUARANTINE,
     };
     if !terms.actions.contains(needed) {
         return Err(EditError::NotOffered(needed));
@@ -63,6 +87,9 @@ fn edit(action: &Action, terms: Terms) -> Result<Reply, EditError> {
             value: header_value(value, terms)?,
         },
         Action::DeleteRecipient(argument) => Reply::DeleteRcpt { rcpt: text(argument)? },
+        Action::AddRecipient(address) => Reply::AddRcpt { rcpt: text(format!("<{address}>").as_bytes())? },
+        Action::Hold(reason) => Reply::Quarantine { reason: text(reason.as_bytes())? },
+        Action::ReplaceBody(body) => Reply::ReplaceBody { chunk: body.clone() },
     })
 }
 
@@ -98,7 +125,7 @@ pub(super) fn reply_code(reply: &SmtpReply) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::milter::negotiate::NEEDED;
+    use crate::intake::milter::negotiate::{NEEDED, WELCOME};
     use indymilter::ProtoOpts;
 
     fn terms(opts: ProtoOpts) -> Terms {
@@ -106,7 +133,7 @@ mod tests {
     }
 
     fn plan(actions: Vec<Action>, answer: Answer) -> Plan {
-        Plan { quarantine: None, actions, answer, recipients: vec![] }
+        Plan { quarantine: None, actions, answer, recipients: vec![], banner: None, also: Default::default() }
     }
 
     fn wire(plan: &Plan, terms: Terms) -> Vec<(u8, Vec<u8>)> {
@@ -138,6 +165,34 @@ mod tests {
         let expected: Vec<_> = expected.iter().map(|(kind, bytes)| (*kind, bytes.to_vec())).collect();
         assert_eq!(wire(&plan, terms(ProtoOpts::LEADING_SPACE)), expected);
         assert_eq!(wire(&plan, terms(ProtoOpts::empty()))[2].1, b"\0\0\0\x01X-A\0one\0");
+    }
+
+    #[test]
+    fn a_body_goes_in_chunks_and_recipients_come_in_angle_brackets() {
+        let body = Bytes::from(vec![b'x'; 2 * MAX_CHUNK + 1]);
+        let edits = vec![
+            Action::AddRecipient("c@example.org".into()),
+            Action::ReplaceBody(body),
+            Action::ReplaceBody(Bytes::new()),
+            Action::Hold("id: why".into()),
+        ];
+        let all = Terms { actions: NEEDED | WELCOME, opts: ProtoOpts::empty() };
+        let packets = wire(&plan(edits.clone(), Answer::Accept), all);
+        let sizes: Vec<(char, usize)> = packets.iter().map(|(k, b)| (char::from(*k), b.len())).collect();
+        assert_eq!(
+            sizes,
+            [('+', 16), ('b', MAX_CHUNK), ('b', MAX_CHUNK), ('b', 1), ('b', 0), ('q', 8), ('a', 0)]
+        );
+        assert_eq!(packets[0].1, b"<c@example.org>\0");
+        for (edit, needed) in edits.into_iter().zip([
+            Actions::ADD_RCPT,
+            Actions::REPLACE_BODY,
+            Actions::REPLACE_BODY,
+            Actions::QUARANTINE,
+        ]) {
+            let error = batch(&plan(vec![edit], Answer::Accept), terms(ProtoOpts::empty()));
+            assert_eq!(error, Err(EditError::NotOffered(needed)));
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ const PROGRESS_PATIENCE: Duration = Duration::from_secs(1);
 type Work = Pin<Box<dyn Future<Output = Result<Decision, Box<dyn std::any::Any + Send>>> + Send>>;
 
 /// How the wait for a judge ended.
+#[expect(clippy::large_enum_variant, reason = "there is one for a moment, and nearly always the large one")]
 enum End {
     Done(<Work as Future>::Output),
     /// It was not waited for any longer.

@@ -12,7 +12,7 @@ pub(super) const WANTED: [(MacroStage, &CStr); 7] = [
     (MacroStage::Connect, c"j {daemon_name} {daemon_addr} v {client_connections}"),
     (MacroStage::Helo, c"{tls_version} {cipher}"),
     (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
-    (MacroStage::Rcpt, c"i {rcpt_mailer}"),
+    (MacroStage::Rcpt, c"i {rcpt_mailer} {rcpt_addr}"),
     (MacroStage::Data, c"i"),
     (MacroStage::Eoh, c"i"),
     (MacroStage::Eom, c"i"),
@@ -44,6 +44,8 @@ pub(super) struct Macros {
     pub(super) queue_id: Option<String>,
     /// `{rcpt_mailer}` is `error`: the MTA refuses this recipient itself.
     pub(super) rcpt_refused: bool,
+    /// `{rcpt_addr}`: to whom the MTA delivers what is for this recipient.
+    pub(super) rcpt_addr: Option<String>,
 }
 
 impl Macros {
@@ -70,6 +72,7 @@ impl Macros {
         self.auth_type = None;
         self.auth_authen = None;
         self.rcpt_refused = false;
+        self.rcpt_addr = None;
     }
 
     fn forget_from(&mut self, stage: u8) {
@@ -81,7 +84,10 @@ impl Macros {
                 self.end_message();
             }
             b'M' => self.end_message(),
-            b'R' => self.rcpt_refused = false,
+            b'R' => {
+                self.rcpt_refused = false;
+                self.rcpt_addr = None;
+            }
             // The later stages say nothing but the queue id, which is told again with each.
             _ => {}
         }
@@ -98,6 +104,7 @@ impl Macros {
             b"cipher" => &mut self.cipher,
             b"auth_type" => &mut self.auth_type,
             b"auth_authen" => &mut self.auth_authen,
+            b"rcpt_addr" => &mut self.rcpt_addr,
             b"client_connections" => {
                 self.counted = true;
                 return;

@@ -7,7 +7,9 @@
 //! **Contract.** Protocol version 6 where the MTA speaks it, 2 to 5 where not. The message reaches
 //! the [`Judge`](crate::pipeline::Judge) byte for byte as the MTA has it. Nothing is decided at
 //! CONNECT, HELO, DATA or while content comes: those stages carry no reply where the MTA allows that.
-//! All edits and the final reply leave in one write. A connection keeps the [`Snapshot`] that it
+//! All edits and the final reply leave in one write; a new body
+//! (SMFIR_REPLBODY) last of the edits. An MTA that lets mail through when its filter breaks off may keep the old body
+//! then, so no verdict relies on a new one. A connection keeps the [`Snapshot`] that it
 //! began with; a reload is for those that come after. No message between MAIL and its answer is cut
 //! by [`Running::drain`] before its deadline.
 //!
@@ -21,7 +23,7 @@
 //! | an unknown command, a length of 0 or above 1 MiB, silence inside a packet | tempfail, then the connection closes |
 //! | the judge panics, or is not done long after its deadline | 451 at EOM |
 //! | the daemon stops, and the drain's deadline is over | 451; the connection closes a second later |
-//! | the plan needs an edit that this MTA did not offer | 451 at EOM |
+//! | the plan needs an edit that this MTA did not offer | 451 at EOM; of edits that only rules ask for, the judge knows beforehand (`Session::abilities`) |
 //! | a TCP peer that is not allowed | the connection closes |
 //! | no more file descriptors, or all connections in use | waits in the listen queue |
 //!

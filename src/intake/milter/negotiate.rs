@@ -10,10 +10,14 @@ use indymilter::{Actions, ProtoOpts};
 
 use super::error::SessionError;
 use super::macros::WANTED;
+use crate::model::Abilities;
 
 /// The edits that plans consist of.
 pub(super) const NEEDED: Actions =
     Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union(Actions::DELETE_RCPT);
+
+/// What rules may ask for besides. Plans do without it where it is not offered.
+pub(super) const WELCOME: Actions = Actions::ADD_RCPT.union(Actions::REPLACE_BODY).union(Actions::QUARANTINE);
 
 /// What is asked for where it is offered.
 ///
@@ -48,6 +52,15 @@ impl Terms {
         self.actions.contains(Actions::REQUEST_MACROS)
     }
 
+    /// What plans may consist of besides the edits that are needed.
+    pub(super) const fn abilities(self) -> Abilities {
+        Abilities {
+            add_recipient: self.actions.contains(Actions::ADD_RCPT),
+            change_body: self.actions.contains(Actions::REPLACE_BODY),
+            hold: self.actions.contains(Actions::QUARANTINE),
+        }
+    }
+
     /// Edits that this MTA would refuse.
     pub(super) const fn missing(self) -> Actions {
         NEEDED.difference(self.actions)
@@ -64,7 +77,7 @@ pub(super) fn negotiate(payload: &[u8]) -> Result<(Terms, Reply), SessionError> 
     if offer.version < 2 {
         return Err(SessionError::Version(offer.version));
     }
-    let actions = (NEEDED | Actions::REQUEST_MACROS) & offer.actions;
+    let actions = (NEEDED | WELCOME | Actions::REQUEST_MACROS) & offer.actions;
     let terms = Terms { actions, opts: ASKED & offer.opts };
     let macros = if terms.macros_asked() {
         WANTED.iter().map(|(stage, names)| (*stage, (*names).to_owned())).collect()
@@ -94,7 +107,7 @@ mod tests {
         );
         assert_eq!(
             bytes[..12],
-            [&[0, 0, 0, 6], &0x119u32.to_be_bytes(), &terms.opts.bits().to_be_bytes()[..]].concat()[..]
+            [&[0, 0, 0, 6], &0x13fu32.to_be_bytes(), &terms.opts.bits().to_be_bytes()[..]].concat()[..]
         );
         assert!(
             bytes[12..]
@@ -106,14 +119,15 @@ mod tests {
     #[test]
     fn an_old_mta_is_asked_for_nothing_that_it_did_not_offer() {
         let (terms, reply) = negotiate(&offer(2, 0x1f, 0x7f)).unwrap();
-        assert_eq!(reply.into_message().buffer.as_ref(), offer(2, 0x19, 0));
+        assert_eq!(reply.into_message().buffer.as_ref(), offer(2, 0x1f, 0));
         assert!(!terms.leading_space() && terms.missing().is_empty());
+        assert_eq!(terms.abilities(), Abilities { hold: false, ..Abilities::default() });
         assert_eq!(
             negotiate(&offer(6, 0x1, 0)).unwrap().0.missing(),
             Actions::CHANGE_HEADER | Actions::DELETE_RCPT
         );
         let newer = negotiate(&offer(7, 0xffff_ffff, 0xffff_ffff)).unwrap().1.into_message().buffer;
-        assert_eq!(newer[..8], offer(6, 0x119, 0)[..8]);
+        assert_eq!(newer[..8], offer(6, 0x13f, 0)[..8]);
     }
 
     #[test]

@@ -14,18 +14,21 @@ fn what_is_added_is_there_after_a_restart_with_all_that_is_known_of_it() {
     rig.add(List::Allow, "192.0.2.0/24");
     rig.add(List::Allow, "example.org");
     assert_eq!(
-        rig.lists.remove(List::Allow, &entry("example.org")).unwrap(),
-        Removed::Was(Box::new(Listed {
-            entry: entry("example.org"),
-            comment: None,
-            by: "tester".into(),
-            created: TODAY,
-            expires: None,
-            hits: 0,
-            last_hit: None,
-        }))
+        rig.lists.remove(List::Allow, &entry("example.org"), "tester").unwrap(),
+        Removed::Was {
+            listed: Box::new(Listed {
+                entry: entry("example.org"),
+                comment: None,
+                by: "tester".into(),
+                created: TODAY,
+                expires: None,
+                hits: 0,
+                last_hit: None,
+            }),
+            change: 4,
+        }
     );
-    assert_eq!(rig.lists.remove(List::Allow, &entry("example.org")).unwrap(), Removed::WasNot);
+    assert_eq!(rig.lists.remove(List::Allow, &entry("example.org"), "tester").unwrap(), Removed::WasNot);
     let rig = rig.again();
     assert_eq!(rig.all(List::Block), [added.listed]);
     assert_eq!(texts(&rig.all(List::Allow)), ["192.0.2.0/24"]);
@@ -80,7 +83,7 @@ fn hits_are_counted_once_a_message_and_written_down() {
     rig.add(List::Allow, "192.0.2.0/24");
     assert_eq!(shown(&rig, List::Allow).0, 2, "a changed entry keeps its counters");
     rig.lists.write_hits().unwrap();
-    rig.lists.remove(List::Block, &entry("example.org")).unwrap();
+    rig.lists.remove(List::Block, &entry("example.org"), "tester").unwrap();
     rig.lists.count(&hits);
     rig.lists.write_hits().unwrap();
     let rig = rig.again();
@@ -112,7 +115,10 @@ fn a_damaged_record_is_named_left_out_and_can_be_replaced_or_removed() {
     assert_eq!(rig.lists.list(List::Block, &Query::default()).notes.len(), 2);
     rig.add(List::Block, "a.example");
     assert!(rig.lists.trouble().unwrap().starts_with("an entry cannot be read"));
-    assert_eq!(rig.lists.remove(List::Block, &entry("b.example")).unwrap(), Removed::WasDamaged);
+    assert_eq!(
+        rig.lists.remove(List::Block, &entry("b.example"), "tester").unwrap(),
+        Removed::WasDamaged { change: 2 }
+    );
     assert_eq!(rig.lists.trouble(), None);
     assert_eq!(texts(&rig.again().all(List::Block)), ["a.example"]);
 }

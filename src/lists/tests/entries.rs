@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::super::entry::taken_apart;
 use super::*;
+use crate::model::mailbox::taken_apart;
 
 #[test]
 fn an_entry_is_kept_in_one_form_however_it_was_written() {
@@ -161,7 +161,7 @@ proptest! {
         local in "[a-zA-Z0-9.+=#*'ä]{1,10}", domain in "[a-z]{1,5}\\.(example|ORG|bücher)"
     ) {
         let address = format!("{local}@{domain}");
-        if let Ok(Entry::Address(kept)) = Entry::parse(&address) {
+        if let Ok(Entry { pattern: Pattern::Address(kept), .. }) = Entry::parse(&address) {
             let (local, domain) = taken_apart(&address).unwrap();
             prop_assert_eq!(format!("{}@{}", local.unwrap(), domain.unwrap()), &*kept);
         }

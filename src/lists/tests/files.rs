@@ -61,7 +61,7 @@ fn an_import_adds_to_a_list_or_replaces_it_and_a_dry_run_does_neither() {
     let before = rig.all(List::Block);
     let file = "b.example\nc.example\na.example # other\n";
     let lines = read(file.as_bytes(), TODAY).unwrap();
-    let dry = rig.lists.import(List::Block, &lines, Mode::Replace, "x", true).unwrap();
+    let dry = rig.lists.import(List::Block, &lines, Mode::Replace, "x", true).unwrap().0;
     assert_eq!(dry, Imported { added: 1, changed: 1, same: 1, removed: 0 });
     assert_eq!(rig.all(List::Block), before);
     assert_eq!(
@@ -107,6 +107,10 @@ fn listed() -> impl Strategy<Value = Listed> {
         "@?[a-z]{1,6}\\.example",
         "10\\.[0-9]{1,2}\\.0\\.0/16",
         "2001:db8:[0-9a-f]{1,4}::/48",
+        "url:[a-z]{1,6}\\.example",
+        "sha256:[0-9a-f]{64}",
+        "header:[A-Z][a-z-]{1,6}:[a-zäß*.#\"]{1,12}",
+        "for:(\"a #[b-d]\"|[a-d])?@[a-z]{1,6}\\.example (url:)?[a-z]{1,6}\\.example",
     ];
     let (moments, ends) = (1_000_000_000_000u64..2_000_000_000_000, 1_800_000_000_000u64..2_000_000_000_000);
     let some = |range| prop::option::of(range);

@@ -150,8 +150,13 @@ fn an_entry_whose_time_is_over_matches_no_more_and_lets_a_wider_one_decide() {
     );
     rig.clock.advance(Duration::from_millis(1));
     assert_eq!(rig.hits(None, "a@example.org", &[]), ["sender block org"]);
-    let gone: Vec<String> =
-        rig.lists.sweep().unwrap().iter().map(|(l, e)| format!("{l} {}", e.entry)).collect();
+    let gone: Vec<String> = rig
+        .lists
+        .sweep()
+        .unwrap()
+        .iter()
+        .flat_map(|s| s.entries.iter().map(|e| format!("{} {}", s.list, e.entry)))
+        .collect();
     assert_eq!(gone, ["allow example.org"]);
     assert_eq!(rig.lists.sweep().unwrap(), []);
     assert_eq!(texts(&rig.all(List::Allow)), Vec::<String>::new());
@@ -240,14 +245,14 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 
 /// How specific a match of `entry` is; `None` if it is none. Written to be read, not to be fast.
 fn specificity(entry: &Entry, client: Option<IpAddr>, address: Option<&str>) -> Option<usize> {
-    match (entry, client, address) {
-        (Entry::Network(net), Some(ip), _) => {
+    match (&entry.pattern, client, address) {
+        (Pattern::Network(net), Some(ip), _) => {
             net.contains(&ip.to_canonical()).then_some(net.prefix_len().into())
         }
-        (Entry::Address(text), _, Some(address)) => {
+        (Pattern::Address(text), _, Some(address)) => {
             (entry.to_string() == Entry::parse(address).unwrap().to_string()).then_some(10_000 + text.len())
         }
-        (Entry::Domain(text), _, Some(address)) => {
+        (Pattern::Domain(text), _, Some(address)) => {
             let own = address.rsplit_once('@').unwrap().1.to_lowercase();
             match text.strip_prefix('@') {
                 Some(alone) => (own == alone).then_some(5_000),
@@ -306,10 +311,10 @@ proptest! {
         let now = Timestamp::from_millis(today);
         let seen = |found: Option<(List, &Arc<Item>)>| found.map(|(list, item)| (list, item.kept().entry.clone()));
         for client in clients {
-            prop_assert_eq!(seen(index.client(client, now)), decides(&model, Some(client), None, now), "{}", client);
+            prop_assert_eq!(seen(index.client(client, now, slot::For::default())), decides(&model, Some(client), None, now), "{}", client);
         }
         for sender in senders {
-            prop_assert_eq!(seen(index.address(&sender, now)), decides(&model, None, Some(&sender), now), "{}", sender);
+            prop_assert_eq!(seen(index.address(&sender, now, slot::For::default())), decides(&model, None, Some(&sender), now), "{}", sender);
         }
         for list in List::ALL {
             let count = model.keys().filter(|(l, _)| *l == list).count();

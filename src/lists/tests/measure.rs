@@ -79,7 +79,13 @@ fn measure() {
             const TIMES: u32 = 200_000;
             for _ in 0..TIMES {
                 at += 1;
-                let asked = Asked { client: Some(client), sender: Some(sender), from, authors: from };
+                let asked = Asked {
+                    client: Some(client),
+                    sender: Some(sender),
+                    from,
+                    authors: from,
+                    ..Asked::default()
+                };
                 found += rig.lists.hits(std::hint::black_box(&asked)).0.len();
             }
             eprintln!("  {name}: {:?} of CPU a look-up", (cpu() - begin) / TIMES);

@@ -3,6 +3,8 @@ mod entries;
 mod files;
 mod matching;
 mod measure;
+mod scopes;
+mod undo;
 
 use std::path::Path;
 use std::time::Duration;
@@ -67,7 +69,13 @@ impl Rig {
     fn hits(&self, client: Option<&str>, sender: &str, from: &[&str]) -> Vec<String> {
         let from: Vec<String> = from.iter().map(|f| (*f).to_owned()).collect();
         let client = client.map(|ip| ip.parse().unwrap());
-        let hits = self.lists.hits(&Asked { client, sender: Some(sender), from: &from, authors: &[] });
+        let hits = self.lists.hits(&Asked {
+            client,
+            sender: Some(sender),
+            from: &from,
+            authors: &[],
+            ..Asked::default()
+        });
         let excepted = |hit: &ListHit| if hit.excepted { ", excepted" } else { "" };
         let told = |hit: &ListHit| format!("{} {} {}{}", hit.on.name(), hit.list, hit.entry, excepted(hit));
         hits.0.iter().map(told).collect()
@@ -94,7 +102,7 @@ impl Rig {
 
     fn import(&self, list: List, file: &str, mode: Mode) -> Imported {
         let lines = read(file.as_bytes(), self.clock.now()).unwrap();
-        self.lists.import(list, &lines, mode, "importer", false).unwrap()
+        self.lists.import(list, &lines, mode, "importer", false).unwrap().0
     }
 
     fn export(&self, list: List, format: Format) -> String {

@@ -50,6 +50,7 @@ fn looked(n: u64, raw: &[u8]) -> Looked {
         share: None,
     };
     Looked {
+        time: Timestamp::default(),
         input: Arc::new(input),
         seen: crate::scan::run::Seen { urls: Some(Arc::new(urls)), ..Default::default() },
         lists: None,
@@ -72,6 +73,8 @@ fn plan() -> Plan {
         actions: Vec::new(),
         answer: Answer::Accept,
         recipients: vec![Disposition::Accept],
+        banner: None,
+        also: Default::default(),
     }
 }
 

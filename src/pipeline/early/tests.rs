@@ -1,6 +1,6 @@
 use super::*;
-use crate::pipeline::Releases;
 use crate::pipeline::release::{self, Parts, TokenKey};
+use crate::pipeline::{Releases, SecondLook, second_look};
 
 fn record() -> Record {
     let (id, now) = (MailId::from_parts(1, 1), Timestamp::default());
@@ -50,6 +50,7 @@ fn only_so_many_records_wait() {
 #[tokio::test]
 #[ignore = "a measurement"]
 #[expect(clippy::print_stderr, reason = "a measurement is read by who runs it")]
+#[expect(clippy::too_many_lines, reason = "it puts a whole daemon together")]
 async fn measure() {
     use crate::lists::{Config, Lists, Mode, Terms, read};
     use crate::model::{Client, ClientAddr, List};
@@ -81,7 +82,7 @@ async fn measure() {
         lists: Terms::new(&Config::default()),
         fingerprint: String::new(),
     };
-    let engine = Engine::new(settings, Vec::new(), crate::policy::Policy::default(), Arc::clone(&metrics));
+    let engine = Engine::new(settings, Vec::new(), policy::Policy::default(), Arc::clone(&metrics));
     let parts = Parts {
         quarantine: Arc::clone(&quarantine),
         audit: Arc::clone(&audit),
@@ -95,19 +96,30 @@ async fn measure() {
         received_spf: false,
         teacher: None,
     };
+    let retro =
+        crate::retro::Retro::open(&store, &folder.path().join("retro"), clock.clone(), Arc::clone(&metrics))
+            .unwrap();
+    let looking = second_look::Parts {
+        quarantine: Arc::clone(&quarantine),
+        audit: Arc::clone(&audit),
+        retro: Arc::clone(&retro),
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+    };
     let shared = Shared {
+        second_look: SecondLook::new(looking, Default::default()),
         releases: Releases::new(parts, TokenKey::new(&[0; 32]), releasing),
         refusals: Refusals::start(Arc::clone(&audit), &metrics),
         audit,
         quarantine,
         lists,
-        retro: crate::retro::Retro::open(
-            &store,
-            &folder.path().join("retro"),
+        retro,
+        notify: crate::notify::Notifier::new(
             clock.clone(),
             Arc::clone(&metrics),
-        )
-        .unwrap(),
+            crate::audit::Pseudonyms::new(&[0; 32]),
+            crate::notify::Pace::USUAL,
+        ),
         repeats: Repeats::open(&store, [0; 32]).unwrap(),
         clock,
         metrics,

@@ -19,18 +19,18 @@ use crate::quarantine::{Meta, Quarantine};
 
 /// An entry, read whole.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(in crate::pipeline) struct Entry {
     /// What is known of it.
-    pub(super) meta: Meta,
+    pub(in crate::pipeline) meta: Meta,
     /// The exact bytes that were judged.
-    pub(super) raw: Bytes,
+    pub(in crate::pipeline) raw: Bytes,
     /// The hash of its body as it goes over the wire.
     pub(super) body: [u8; 32],
 }
 
 impl Entry {
     /// Reads the entry of `id` and sees that it is what was judged. Blocks.
-    pub(super) fn read(quarantine: &Quarantine, id: MailId) -> Result<Self, ReleaseError> {
+    pub(in crate::pipeline) fn read(quarantine: &Quarantine, id: MailId) -> Result<Self, ReleaseError> {
         let meta = quarantine.meta(id)?;
         let raw = Bytes::from(read(quarantine, &meta)?);
         let body = raw.get(body_offset(&raw)..).unwrap_or_default();

@@ -41,6 +41,7 @@ impl Releases {
         let quarantine = Arc::clone(&self.parts.quarantine);
         let before = blocking(move || quarantine.meta(id)).await??.state(recipient).cloned();
         match before.clone().unwrap_or_default() {
+            State::Delivered => return Err(ReleaseError::Delivered(id)),
             State::Released { at, by, .. } if !again => {
                 return Ok(copy(End::ReleasedBefore { at, by }, None));
             }

@@ -16,6 +16,12 @@ pub enum ReleaseError {
          be delivered all the same, release it with --force"
     )]
     Malware(MailId),
+    /// A copy of what was delivered.
+    #[error(
+        "{0} is no held mail: the message was delivered when it came, and this is a copy for a second look; it is never \
+         delivered again"
+    )]
+    Delivered(MailId),
     /// The file is not what was judged.
     #[error(
         "the stored message of {0} is not the one that was judged: something has changed the file in the \

@@ -55,7 +55,7 @@ use crate::net::Gate;
 use crate::quarantine::{Meta, Quarantine, QuarantineError};
 use crate::telemetry::spawn::supervised;
 use crate::telemetry::{Clock, Metrics};
-use content::Entry;
+pub(super) use content::Entry;
 use flights::Flights;
 
 pub use config::Config;
@@ -63,6 +63,7 @@ pub use error::ReleaseError;
 pub use learn::{Class, Learned, Lesson, Teacher, sentence};
 pub use recognise::Recognised;
 pub use report::{End, Judgement, OneCopy, Order, Report, Rescanned};
+pub(super) use rescan::{entry_of, rescan_of, subject_of};
 pub use token::TokenKey;
 
 /// Entries worked on at once: each is held in memory whole.
@@ -205,6 +206,9 @@ impl Releases {
         let _place = self.place().await?;
         let settings = self.settings.load_full();
         let entry = self.entry(id).await?;
+        if entry.meta.second_look.is_some() {
+            return Err(ReleaseError::Delivered(entry.meta.id));
+        }
         if entry.meta.category == Category::Malware && !order.force {
             return Err(ReleaseError::Malware(entry.meta.id));
         }

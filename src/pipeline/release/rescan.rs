@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::report::{Judgement, Rescanned};
 use super::{Entry, ReleaseError, Releases, blocking, ended};
 use crate::audit::{QuarantineEvent, Sync};
 use crate::mail;
-use crate::model::{Disposition, MailId, Verdict};
+use crate::model::{Category, Disposition, MailId, Timestamp, Verdict};
 use crate::pipeline::Process;
+use crate::pipeline::budget::Share;
 use crate::pipeline::engine::{Judged, Looked, Subject};
 use crate::pipeline::listed;
 use crate::pipeline::record;
@@ -45,28 +48,11 @@ impl Releases {
     ) -> Result<Rescanned, ReleaseError> {
         let engine = process.engine();
         let Entry { meta, raw, .. } = entry;
-        let session = Arc::new(meta.session.clone());
-        let direction = engine.direction(&session);
-        let (envelope, message) = (meta.envelope.clone(), mail::header::parse(raw));
-        let lists = Some(listed::hits(&process.shared().lists, &session, &envelope, &message));
-        let terms = &engine.settings().lists;
-        let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
-        let subject = Subject {
-            id: meta.id,
-            session,
-            envelope,
-            message,
-            fault: None,
-            direction,
-            lists,
-            exempt,
-            released: None,
-            auth_results: None,
-            share: None,
-        };
-        let looked = engine.look(subject).await;
+        let subject = subject_of(process, &meta, raw, None);
+        let mut looked = engine.look(subject).await;
+        looked.lists = Some(listed::hits(&process.shared().lists, &looked));
         let judged = engine.judge(&looked, 0);
-        let now = self.rescan_of(&looked, &judged, by);
+        let now = rescan_of(self.parts.clock.now(), &looked, &judged, by);
         let was = was(&meta);
         let (id, quarantine, last) = (meta.id, Arc::clone(&self.parts.quarantine), now.clone());
         let meta = blocking(move || keep(&quarantine, &meta, &looked, last)).await??;
@@ -79,20 +65,49 @@ impl Releases {
         }
         Ok(Rescanned { id, was, now, category: meta.category })
     }
+}
 
-    fn rescan_of(&self, looked: &Looked, judged: &Judged, by: &str) -> Rescan {
-        let weight = |v: &&Verdict| (v.disposition.strictness(), v.category);
-        let verdict = judged.verdicts.iter().max_by_key(weight);
-        Rescan {
-            at: self.parts.clock.now(),
-            by: by.to_owned(),
-            disposition: verdict.map(|v| v.disposition).unwrap_or_default(),
-            category: verdict.map(|v| v.category).unwrap_or_default(),
-            score: verdict.map(|v| v.score).unwrap_or_default(),
-            rule: verdict.map(|v| v.rule.clone()).unwrap_or_default(),
-            reason: verdict.map(|v| v.reason.clone()).unwrap_or_default(),
-            coverage: looked.seen.coverage.to_string(),
-        }
+/// A stored message as if it came today from the same client to the same recipients. Nothing is counted by it.
+pub(in crate::pipeline) fn subject_of(
+    process: &Process,
+    meta: &Meta,
+    raw: Bytes,
+    share: Option<Share>,
+) -> Subject {
+    let engine = process.engine();
+    let session = Arc::new(meta.session.clone());
+    let direction = engine.direction(&session);
+    let (envelope, message) = (meta.envelope.clone(), mail::header::parse(raw));
+    let terms = &engine.settings().lists;
+    let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
+    Subject {
+        id: meta.id,
+        time: meta.time,
+        session,
+        envelope,
+        message,
+        fault: None,
+        direction,
+        exempt,
+        released: None,
+        auth_results: None,
+        share,
+    }
+}
+
+/// The strictest of today's verdicts.
+pub(in crate::pipeline) fn rescan_of(at: Timestamp, looked: &Looked, judged: &Judged, by: &str) -> Rescan {
+    let weight = |v: &&Verdict| (v.disposition.strictness(), v.category);
+    let verdict = judged.verdicts.iter().max_by_key(weight);
+    Rescan {
+        at,
+        by: by.to_owned(),
+        disposition: verdict.map(|v| v.disposition).unwrap_or_default(),
+        category: verdict.map(|v| v.category).unwrap_or_default(),
+        score: verdict.map(|v| v.score).unwrap_or_default(),
+        rule: verdict.map(|v| v.rule.clone()).unwrap_or_default(),
+        reason: verdict.map(|v| v.reason.clone()).unwrap_or_default(),
+        coverage: looked.seen.coverage.to_string(),
     }
 }
 
@@ -112,17 +127,29 @@ fn keep(
     looked: &Looked,
     last: Rescan,
 ) -> Result<Meta, ReleaseError> {
+    // A scanner that failed says nothing about what kind of mail it is.
+    let failed = last.disposition == Disposition::Tempfail;
+    let category = if failed { meta.category } else { last.category };
+    entry_of(meta, looked, &last, category, |new| Ok(quarantine.set_rescanned(new, last.clone())?))
+}
+
+/// Hands the entry over as it is judged now.
+pub(in crate::pipeline) fn entry_of<T>(
+    meta: &Meta,
+    looked: &Looked,
+    last: &Rescan,
+    category: Category,
+    write: impl FnOnce(&NewEntry<'_>) -> T,
+) -> T {
     let input = &looked.input;
     let all: Vec<usize> = (0..meta.envelope.recipients.len()).collect();
     let (from, subject) = (record::field(input, "From"), record::field(input, "Subject"));
-    let (rule, reason) = (last.rule.clone(), last.reason.clone());
-    let new = NewEntry {
+    write(&NewEntry {
         id: meta.id,
-        // A scanner that failed says nothing about what kind of mail it is.
-        category: if last.disposition == Disposition::Tempfail { meta.category } else { last.category },
+        category,
         score: last.score,
-        rule: &rule,
-        reason: &reason,
+        rule: &last.rule,
+        reason: &last.reason,
         session: &input.session,
         envelope: &input.envelope,
         recipients: &all,
@@ -132,6 +159,5 @@ fn keep(
         coverage: &looked.seen.coverage,
         findings: &looked.seen.findings,
         auth_results: looked.auth_results.as_deref(),
-    };
-    Ok(quarantine.set_rescanned(&new, last)?)
+    })
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::model::text;
 use crate::model::{ByteSize, RemovedFields};
-use crate::policy::{RULES, Story, name, render};
+use crate::policy::{Config, Rules, Story, name, render, what_if};
 
 /// A case for each rule that decides it; the file bears the rule's name.
-fn cases() -> Vec<(&'static str, Case)> {
+pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     use Category::{Malware, Phish, Spam, Suspicious};
     use Severity::{High, Low, Medium};
     let spam = |score| finding("SPAM_WORDS", Spam, Low, score);
@@ -63,6 +64,23 @@ fn cases() -> Vec<(&'static str, Case)> {
             name::RELEASED,
             Case { released: Some(MailId::from_parts(1_795_210_000_000, 9)), ..Case::found(vec![]) },
         ),
+        (
+            name::DANGEROUS_FILE,
+            Case { attachments: vec![file("offer.pdf"), file("Invoice.JS. ")], ..Case::default() },
+        ),
+        (name::MACRO_DOCUMENT, Case { attachments: vec![file("plan.xlsm")], ..Case::default() }),
+        (name::SMUGGLING, Case::found(vec![finding("HTML_SMUGGLING", Malware, Medium, 4.5)])),
+        (
+            name::WEAK_SIGNALS,
+            Case::found(vec![
+                finding("HIDDEN_IN_WORDS", Spam, Low, 2.0),
+                finding("LOOKALIKE_TYPO", Phish, Low, 0.5),
+            ]),
+        ),
+        (name::UNPROVEN_SENDER, {
+            let authentication = Some(nothing_passes());
+            Case { authentication, ..Case::found(vec![finding("HIDDEN_TEXT", Spam, Low, 0.3)]) }
+        }),
         (name::SPAM_TAG, Case::found(vec![spam(2.96), spam(1.0)])),
         (name::SUSPICIOUS, Case::found(vec![finding("HIDDEN_TEXT", Suspicious, Medium, 1.0)])),
         (name::OUTBOUND, {
@@ -72,6 +90,10 @@ fn cases() -> Vec<(&'static str, Case)> {
             case
         }),
         (name::LOCAL_SUBMISSION, Case::found(vec![eicar()]).local()),
+        (name::DRY_RUN, {
+            let policy = Policy::new(&Config { dry_run: true, ..Config::default() }).unwrap();
+            Case { policy, ..Case::found(vec![eicar()]) }
+        }),
         (name::ACCEPT, Case::found(vec![finding("ODD_DATE", Suspicious, Low, 0.5)])),
     ]
 }
@@ -86,7 +108,7 @@ fn every_rule_explains_itself_as_it_did() {
         let exempt = |i: usize| case.exempt.get(i).copied().unwrap_or_default();
         assert!(verdicts.iter().enumerate().all(|(i, v)| v.rule == rule || exempt(i)), "{rule}");
         let plan = case.plan(&verdicts);
-        let text = render(&Story {
+        let mut text = render(&Story {
             id: case.facts().id,
             verdicts: &verdicts,
             recipients: &case.envelope.recipients,
@@ -98,7 +120,13 @@ fn every_rule_explains_itself_as_it_did() {
             urls: &[],
             left_out: &[],
             removed: &plan.removed(),
+            also: &Default::default(),
         });
+        let (now, changes) = what_if(&case.policy, &case.facts(), Some(0));
+        for change in changes {
+            let told = change.told(now.disposition, &now.rule);
+            text.push_str(&format!("change    {}\n", text::line(&told, 400)));
+        }
         let file = folder.join(format!("{rule}.txt"));
         if std::env::var_os("MAILWARD_BLESS").is_some() {
             std::fs::write(&file, &text).unwrap();
@@ -107,7 +135,10 @@ fn every_rule_explains_itself_as_it_did() {
         assert_eq!(text, expected, "{}", file.display());
         covered.insert(rule);
     }
-    assert_eq!(covered, RULES.iter().map(|r| r.name).collect::<BTreeSet<_>>());
+    let rules = Rules::default();
+    let shipped = rules.list().map(|(rule, _)| rule.name.as_str());
+    let all: BTreeSet<&str> = shipped.chain(name::CIRCUMSTANCES).collect();
+    assert_eq!(covered, all);
 }
 
 #[test]
@@ -127,6 +158,7 @@ fn recipients_with_different_verdicts_have_their_own_sections() {
         urls: &[],
         left_out: &[],
         removed: &plan.removed(),
+        also: &Default::default(),
     });
     let short: Vec<_> = text.lines().filter(|l| l.starts_with("verdict") || l.starts_with("for")).collect();
     assert_eq!(
@@ -162,6 +194,7 @@ fn removed_fields_are_told_once_for_each_name() {
             urls: &[],
             left_out: &[],
             removed,
+            also: &Default::default(),
         });
         text.lines().find(|line| line.starts_with("removed")).map(str::to_owned)
     };

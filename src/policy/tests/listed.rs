@@ -7,7 +7,7 @@ use crate::policy::{Config, Dispositions, name};
 
 fn hit(list: List, on: Matched, domain: &str) -> ListHit {
     let domain = Some(domain.to_owned());
-    ListHit { list, on, entry: "a@example.net".to_owned(), comment: None, domain, excepted: false }
+    ListHit { domain, ..ListHit::new(list, on, "a@example.net") }
 }
 
 fn from() -> ListHit {
@@ -249,4 +249,26 @@ fn an_exception_that_cannot_be_looked_up_now_is_put_off_and_in_the_end_held() {
 fn an_allowed_message_that_is_not_here_is_put_off_and_not_refused() {
     let case = Case { lists: exception(Matched::Sender), fault: Some(Fault::NoMemory), ..Case::default() };
     assert!(matches!(case.decide_and_plan().answer, Answer::Tempfail(_)));
+}
+
+#[test]
+fn a_field_counts_where_the_author_is_proven_in_alignment() {
+    use AuthResult::{Fail, Pass};
+    let field = || ListHit::new(List::Allow, Matched::Header, "header:list-id:*.lists.example");
+    let proven = ", proven: what passes is aligned with example.net".to_owned();
+    assert_eq!(told(field(), Some(dmarc("example.net", Pass, true))), (true, proven));
+    let claim = " does not count: anybody can write a field, and";
+    let unproven = format!("{claim} neither SPF nor a signature passes in alignment with example.net");
+    assert_eq!(told(field(), Some(dmarc("example.net", Fail, false))), (false, unproven));
+    let nobody = format!("{claim} the mail does not have exactly one author's domain");
+    assert_eq!(told(field(), Some(spf(Pass, "example.net"))), (false, nobody));
+}
+
+#[test]
+fn a_link_or_file_that_is_allowed_lets_nothing_through() {
+    for on in [Matched::Url, Matched::Attachment] {
+        let hit = ListHit::new(List::Allow, on, "x");
+        let told = told(hit, Some(dmarc("example.net", AuthResult::Pass, true)));
+        assert_eq!(told, (false, ", which lets no message through by itself".to_owned()));
+    }
 }

@@ -6,38 +6,44 @@ use std::time::Duration;
 use super::{Facts, Fault, Policy, Worth};
 use crate::model::authentication::Spf;
 use crate::model::{
-    Advice, AdvisedAction, AuthResult, Authentication, Category, Coverage, Direction, Envelope, Finding,
-    List, ListHit, ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score, Session,
-    Severity, Skip, Verdict,
+    Advice, AdvisedAction, Attachment, AuthResult, Authentication, Category, Coverage, Direction, Envelope,
+    Finding, List, ListHit, ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score,
+    Session, Severity, Skip, Verdict,
 };
 
+mod counting;
 mod dmarc;
-mod golden;
+mod extras;
+pub(crate) mod golden;
 mod listed;
 mod neighbours;
 mod planning;
 mod properties;
+mod ruled;
+mod ruled_properties;
 mod verdicts;
+mod what_if;
 
 /// The facts of one message, owned.
 #[derive(Clone, Debug)]
-struct Case {
-    policy: Policy,
-    direction: Direction,
-    session: Session,
-    envelope: Envelope,
-    coverage: Coverage,
-    findings: Vec<Finding>,
-    advice: Option<Advice>,
-    lists: ListHits,
-    exempt: Vec<bool>,
-    released: Option<MailId>,
-    auth_results: Option<String>,
-    authentication: Option<Authentication>,
-    on_failure: BTreeMap<Scanner, Worth>,
-    failures: u32,
-    subject: Option<Vec<u8>>,
-    fault: Option<Fault>,
+pub(crate) struct Case {
+    pub(crate) policy: Policy,
+    pub(crate) direction: Direction,
+    pub(crate) session: Session,
+    pub(crate) envelope: Envelope,
+    pub(crate) coverage: Coverage,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) advice: Option<Advice>,
+    pub(crate) lists: ListHits,
+    pub(crate) exempt: Vec<bool>,
+    pub(crate) released: Option<MailId>,
+    pub(crate) auth_results: Option<String>,
+    pub(crate) authentication: Option<Authentication>,
+    pub(crate) on_failure: BTreeMap<Scanner, Worth>,
+    pub(crate) failures: u32,
+    pub(crate) subject: Option<Vec<u8>>,
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Default for Case {
@@ -50,6 +56,7 @@ impl Default for Case {
             envelope: envelope(&["<a@example.org>", "<b@example.org>"]),
             coverage: coverage(&[(Scanner::Mime, Outcome::Clean), (Scanner::Yara, Outcome::Clean)]),
             findings: Vec::new(),
+            attachments: Vec::new(),
             advice: None,
             lists: ListHits::default(),
             exempt: Vec::new(),
@@ -65,19 +72,24 @@ impl Default for Case {
 }
 
 impl Case {
-    fn facts(&self) -> Facts<'_> {
+    pub(crate) fn facts(&self) -> Facts<'_> {
         Facts {
             id: MailId::from_parts(1_795_210_591_042, 7),
             direction: self.direction,
+            time: crate::model::Timestamp::from_millis(1_795_210_591_042),
             session: &self.session,
             envelope: &self.envelope,
             coverage: &self.coverage,
             findings: &self.findings,
+            message: None,
+            attachments: &self.attachments,
+            urls: &[],
             advice: self.advice.as_ref(),
             lists: Some(&self.lists),
             exempt: &self.exempt,
             released: self.released,
             auth_results: self.auth_results.as_deref(),
+            recorded: None,
             received_spf: None,
             authentication: self.authentication.as_ref(),
             on_failure: &self.on_failure,
@@ -91,7 +103,7 @@ impl Case {
         super::judge(&self.policy, &self.facts())
     }
 
-    fn plan(&self, verdicts: &[Verdict]) -> Plan {
+    pub(crate) fn plan(&self, verdicts: &[Verdict]) -> Plan {
         super::plan(&self.policy, &self.facts(), verdicts, Vec::new())
     }
 
@@ -147,14 +159,21 @@ fn finding(symbol: &str, category: Category, severity: Severity, score: f64) -> 
     }
 }
 
+fn file(name: &str) -> Attachment {
+    Attachment {
+        name: name.to_owned(),
+        media_type: "application/octet-stream".to_owned(),
+        size: 100,
+        sha256: "00".repeat(32),
+        path: vec![name.to_owned()],
+    }
+}
+
 fn allow() -> ListHit {
     ListHit {
-        list: List::Allow,
-        on: Matched::Sender,
-        entry: "example.net".to_owned(),
         comment: Some("a partner".to_owned()),
         domain: Some("example.net".to_owned()),
-        excepted: false,
+        ..ListHit::new(List::Allow, Matched::Sender, "example.net")
     }
 }
 
@@ -165,9 +184,14 @@ fn spf_passes() -> Authentication {
     Authentication { mail_from: Some(spf), client: Some([192, 0, 2, 1].into()), ..Authentication::default() }
 }
 
+/// SPF fails, nothing is signed, and there is no DMARC.
+fn nothing_passes() -> Authentication {
+    let spf = Spf { result: AuthResult::Fail, domain: "example.net".to_owned(), ..Spf::default() };
+    Authentication { mail_from: Some(spf), client: Some([192, 0, 2, 1].into()), ..Authentication::default() }
+}
+
 fn block() -> ListHit {
-    let entry = "192.0.2.0/24".to_owned();
-    ListHit { list: List::Block, on: Matched::Client, entry, comment: None, domain: None, excepted: false }
+    ListHit::new(List::Block, Matched::Client, "192.0.2.0/24")
 }
 
 fn advice(action: AdvisedAction) -> Advice {

@@ -86,6 +86,17 @@ fn a_blocked_sender_is_refused_in_words_that_say_so() {
 }
 
 #[test]
+fn one_whose_link_or_file_is_blocked_is_not_told_that_he_is() {
+    for on in [Matched::Header, Matched::Url, Matched::Attachment] {
+        let lists = ListHits(vec![ListHit::new(List::Block, on, "evil.example")]);
+        let Answer::Reject(reply) = (Case { lists, ..Case::default() }).decide_and_plan().answer else {
+            panic!("not refused")
+        };
+        assert!(reply.text().starts_with("refused because of an entry of the block list (id "), "{reply}");
+    }
+}
+
+#[test]
 fn an_allow_entry_lets_no_malware_through_and_nothing_that_was_not_looked_at() {
     let authentication = Some(spf_passes());
     let allowed = |case: Case| {

@@ -146,6 +146,8 @@ fn all_held_is_one_copy_and_a_discard() {
             actions: vec![],
             answer: Answer::Discard,
             recipients: vec![Quarantine, Discard, Quarantine],
+            banner: None,
+            also: Default::default(),
         }
     );
 }
@@ -272,7 +274,10 @@ impl Header {
                     let at = self.find(name, *index).unwrap();
                     self.0.remove(at);
                 }
-                Action::DeleteRecipient(_) => {}
+                Action::DeleteRecipient(_)
+                | Action::AddRecipient(_)
+                | Action::ReplaceBody(_)
+                | Action::Hold(_) => {}
             }
         }
     }

@@ -17,11 +17,11 @@ fn severity() -> impl Strategy<Value = Severity> {
     proptest::sample::select(&[Info, Low, Medium, High, Critical][..])
 }
 
-fn scanner() -> impl Strategy<Value = Scanner> {
+pub(super) fn scanner() -> impl Strategy<Value = Scanner> {
     proptest::sample::select(&Scanner::ALL[..])
 }
 
-fn on_failure() -> impl Strategy<Value = Worth> {
+pub(super) fn on_failure() -> impl Strategy<Value = Worth> {
     use Worth::{Ignore, Quarantine, Reject, Tag, Tempfail};
     proptest::sample::select(&[Ignore, Tag, Tempfail, Quarantine, Reject][..])
 }
@@ -38,7 +38,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 /// Any finding whose score lies in `scores`.
-fn any_finding(scores: std::ops::Range<f64>) -> impl Strategy<Value = Finding> {
+pub(super) fn any_finding(scores: std::ops::Range<f64>) -> impl Strategy<Value = Finding> {
     let words = (".{0,30}", "(?s).{0,30}", proptest::option::of("(?s).{0,20}"));
     (scanner(), words, severity(), category(), scores).prop_map(
         |(scanner, (symbol, text, location), severity, category, score)| Finding {
@@ -71,6 +71,9 @@ fn policy() -> impl Strategy<Value = Policy> {
                 postmaster: None,
                 dmarc,
                 rspamd: crate::policy::Rspamd::default(),
+                rules: None,
+                dry_run: false,
+                split: false,
             })
             .unwrap()
         },
@@ -100,12 +103,9 @@ fn list_hit() -> impl Strategy<Value = ListHit> {
     let list = prop_oneof![4 => Just(List::Allow), 1 => Just(List::Block)];
     let on = proptest::sample::select(&[Matched::Client, Matched::Sender, Matched::From][..]);
     let hit = |(list, on, domain, excepted)| ListHit {
-        list,
-        on,
-        entry: "example.net".to_owned(),
-        comment: None,
         domain: (on != Matched::Client).then_some(domain),
         excepted: excepted && list == List::Block && on != Matched::Client,
+        ..ListHit::new(list, on, "example.net")
     };
     (list, on, domain(), any::<bool>()).prop_map(hit)
 }
@@ -191,6 +191,7 @@ prop_compose! {
         ),
         lists in vec(list_hit(), 0..3),
         exempt in vec(any::<bool>(), 0..3),
+        files in vec(proptest::sample::select(vec!["a.pdf", "a.exe", "a.docm"]), 0..2),
     ) -> Case {
         Case {
             policy,
@@ -205,6 +206,7 @@ prop_compose! {
             envelope: envelope(&["<a@x>", "<b@x>"]),
             coverage: Coverage(coverage),
             findings,
+            attachments: files.iter().map(|name| file(name)).collect(),
             on_failure,
             failures,
             subject,
@@ -213,9 +215,14 @@ prop_compose! {
     }
 }
 
+/// Any message.
+pub(super) fn cases() -> impl Strategy<Value = Case> {
+    case()
+}
+
 /// The strictness of what was decided, before the circumstances that put something else in its
 /// place: mail from sendmail(1) is held where it would be refused, the third failure is held.
-fn strictness(verdict: &Verdict) -> u8 {
+pub(super) fn strictness(verdict: &Verdict) -> u8 {
     let asked = match verdict.rule.as_str() {
         name::LOCAL_SUBMISSION => Disposition::Reject,
         name::REPEAT => Disposition::Tempfail,

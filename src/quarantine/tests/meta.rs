@@ -34,7 +34,7 @@ fn a_record_of_another_message_or_of_a_later_mailward_is_refused() {
     let other = MailId::from_parts(1, 1);
     assert!(Meta::from_json(other, &json).unwrap_err().contains(id.as_str()));
     let text = String::from_utf8(json).unwrap();
-    let later = text.replacen("\"version\": 1", "\"version\": 2", 1);
+    let later = text.replacen("\"version\": 1", "\"version\": 3", 1);
     assert_ne!(later, text);
     assert!(Meta::from_json(id, later.as_bytes()).unwrap_err().contains("later mailward"));
 }

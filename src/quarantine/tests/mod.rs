@@ -6,6 +6,7 @@ mod listing;
 mod mail_programs;
 mod meta;
 mod retention;
+mod second_look;
 mod state;
 mod storing;
 

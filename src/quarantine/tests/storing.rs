@@ -47,6 +47,7 @@ fn a_held_message_is_byte_exact_and_its_meta_names_the_diverted_alone() {
         failed: BTreeMap::new(),
         rescanned: None,
         auth_results: None,
+        second_look: None,
         attempts: Attempts { count: 1, first: now, last: now, ids: Vec::new() },
         coverage: coverage(),
         findings: vec![finding()],

@@ -1,10 +1,10 @@
 //! What of the results speaks against a message.
 
+use super::table;
 use crate::dns::Spent;
 use crate::model::authentication::Method;
-use crate::model::{
-    AuthResult, Authentication, Author, Category, DmarcPolicy, Finding, Outcome, Scanner, Score, Severity,
-};
+use crate::model::{AuthResult, Authentication, Author, DmarcPolicy, Finding, Outcome, Scanner};
+use crate::scan::weight::Fixed;
 
 /// The findings of a message. Scores are small: that mail fails is evidence, what the sender's domain
 /// wants done about it is policy (`[policy.dmarc]`). Together they stay below what marks mail, and none of them is
@@ -12,79 +12,66 @@ use crate::model::{
 /// the mail by another way. An odd From field is another matter.
 pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |symbol: &str, severity, category, score, text: String| {
-        findings.push(Finding {
-            scanner: Scanner::Auth,
-            symbol: symbol.to_owned(),
-            severity,
-            category,
-            score: Score::new(score),
-            text,
-            location: None,
-        });
-    };
+    let mut add = |row: Fixed, text: String| findings.push(row.finding(Scanner::Auth, text));
     match &seen.author {
         Author::Domain(_) => {}
         Author::Missing => {
             let text = "there is no From field".to_owned();
-            add("FROM_MISSING", Severity::Medium, Category::Suspicious, 2.0, text);
+            add(table::FROM_MISSING, text);
         }
         Author::SeveralFields(n) => {
             let text = format!("there are {n} From fields; programs show one or the other");
-            add("FROM_SEVERAL_FIELDS", Severity::High, Category::Suspicious, 4.0, text);
+            add(table::FROM_SEVERAL_FIELDS, text);
         }
         Author::SeveralDomains(domains) => {
             let text = format!("the From field names several domains: {}", domains.join(", "));
-            add("FROM_SEVERAL_DOMAINS", Severity::Medium, Category::Suspicious, 2.0, text);
+            add(table::FROM_SEVERAL_DOMAINS, text);
         }
         Author::Unreadable(why) => {
             let text = format!("the From field cannot be read without doubt: {why}");
-            add("FROM_UNREADABLE", Severity::Medium, Category::Suspicious, 3.0, text);
+            add(table::FROM_UNREADABLE, text);
         }
     }
     if let Some(spf) = &seen.mail_from {
         let text = |word: &str| format!("SPF of {}: {word}{}", spf.domain, because(spf.reason.as_deref()));
         match spf.result {
-            AuthResult::Fail => add("SPF_FAIL", Severity::Low, Category::Suspicious, 1.0, text("fail")),
-            AuthResult::SoftFail => {
-                add("SPF_SOFTFAIL", Severity::Low, Category::Suspicious, 0.5, text("softfail"))
-            }
-            AuthResult::PermError => {
-                add("SPF_PERMERROR", Severity::Info, Category::Clean, 0.0, text("permerror"))
-            }
+            AuthResult::Fail => add(table::SPF_FAIL, text("fail")),
+            AuthResult::SoftFail => add(table::SPF_SOFTFAIL, text("softfail")),
+            AuthResult::PermError => add(table::SPF_PERMERROR, text("permerror")),
             _ => {}
         }
     }
     let passes = seen.dkim.iter().any(|d| d.result == AuthResult::Pass);
     // A key under test is no reason to treat the mail otherwise than unsigned (RFC 6376 §3.6.1).
     // Several that fail are no worse than one: each hop may have broken them in the same way.
-    let mut weight = 0.2;
+    let mut counts = true;
     for dkim in seen.dkim.iter().filter(|d| !passes && !d.testing) {
         let text =
             format!("the signature of {}: {}{}", dkim.domain, dkim.result, because(dkim.reason.as_deref()));
+        let once = |row: Fixed| Fixed { score: if counts { row.score } else { 0.0 }, ..row };
         match dkim.result {
-            AuthResult::Fail => add("DKIM_FAIL", Severity::Info, Category::Suspicious, weight, text),
+            AuthResult::Fail => add(once(table::DKIM_FAIL), text),
             AuthResult::Policy => {
-                add("DKIM_NOT_ACCEPTED", Severity::Info, Category::Suspicious, weight, text);
+                add(once(table::DKIM_NOT_ACCEPTED), text);
             }
             AuthResult::PermError => {
-                add("DKIM_PERMERROR", Severity::Info, Category::Clean, 0.0, text);
+                add(table::DKIM_PERMERROR, text);
                 continue;
             }
             _ => continue,
         }
-        weight = 0.0;
+        counts = false;
     }
     if seen.dkim_left_out > 0 {
         let text = format!("{} more signatures were not looked at", seen.dkim_left_out);
-        add("DKIM_TOO_MANY", Severity::Low, Category::Suspicious, 0.5, text);
+        add(table::DKIM_TOO_MANY, text);
     }
     if let Some(dmarc) = seen.dmarc.as_ref().filter(|d| d.result == AuthResult::Fail) {
         let policy = dmarc.policy.unwrap_or_default();
-        let (symbol, score) = match policy {
-            DmarcPolicy::None => ("DMARC_FAIL_NONE", 0.5),
-            DmarcPolicy::Quarantine => ("DMARC_FAIL_QUARANTINE", 0.75),
-            DmarcPolicy::Reject => ("DMARC_FAIL_REJECT", 1.0),
+        let row = match policy {
+            DmarcPolicy::None => table::DMARC_FAIL_NONE,
+            DmarcPolicy::Quarantine => table::DMARC_FAIL_QUARANTINE,
+            DmarcPolicy::Reject => table::DMARC_FAIL_REJECT,
         };
         let text = format!(
             "DMARC of {}: fail, and the domain asks for {}{}",
@@ -92,7 +79,7 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
             policy.name(),
             because(dmarc.reason.as_deref())
         );
-        add(symbol, Severity::Low, Category::Suspicious, score, text);
+        add(row, text);
     }
     let is_odd = |result| matches!(result, AuthResult::Fail | AuthResult::PermError);
     if let Some(iprev) = seen.iprev.as_ref().filter(|i| is_odd(i.result)) {
@@ -102,7 +89,7 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
             (None, Some(by)) => format!("no name of the client leads back to it (as told by {by})"),
             (None, None) => "the client's address has no name".to_owned(),
         };
-        add("IPREV_FAIL", Severity::Info, Category::Suspicious, 0.5, text);
+        add(table::IPREV_FAIL, text);
     }
     findings
 }
@@ -110,35 +97,20 @@ pub(super) fn of(seen: &Authentication) -> Vec<Finding> {
 /// What the From field shows beside its address: `named` is the domain of an address in the display name.
 /// Mailing lists that write themselves into From do the same, so it weighs little.
 pub(super) fn of_name(author: &str, named: &str) -> Finding {
-    Finding {
-        scanner: Scanner::Auth,
-        symbol: "FROM_NAME_OF_OTHER".to_owned(),
-        severity: Severity::Low,
-        category: Category::Suspicious,
-        score: Score::new(0.5),
-        text: format!(
-            "the name beside the author's address is an address of {named}, and the mail is from {author}"
-        ),
-        location: None,
-    }
+    let text = format!(
+        "the name beside the author's address is an address of {named}, and the mail is from {author}"
+    );
+    table::FROM_NAME_OF_OTHER.finding(Scanner::Auth, text)
 }
 
 /// The From field breaks the grammar, and names the same domain however it is read. Much honest mail does.
 pub(super) fn of_odd(why: &str) -> Finding {
-    Finding {
-        scanner: Scanner::Auth,
-        symbol: "FROM_ODD".to_owned(),
-        severity: Severity::Info,
-        category: Category::Suspicious,
-        score: Score::new(0.5),
-        text: format!("the From field is not as it should be: {why}"),
-        location: None,
-    }
+    table::FROM_ODD.finding(Scanner::Auth, format!("the From field is not as it should be: {why}"))
 }
 
 /// Says what stands in the From fields where there are several.
 pub(super) fn tell_fields(findings: &mut [Finding], fields: &[String]) {
-    for finding in findings.iter_mut().filter(|f| f.symbol == "FROM_SEVERAL_FIELDS") {
+    for finding in findings.iter_mut().filter(|f| f.symbol == table::FROM_SEVERAL_FIELDS.symbol) {
         finding.text = format!("{}: {}", finding.text, fields.join(" | "));
     }
 }
@@ -192,6 +164,7 @@ pub(super) fn outcome(seen: &Authentication, spent: Spent, findings: &[Finding])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Severity;
     use crate::model::authentication::{Dkim, Dmarc, Iprev, Spf};
     use crate::policy::Thresholds;
 

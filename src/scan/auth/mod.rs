@@ -28,6 +28,7 @@ mod received;
 mod shares;
 mod signed;
 mod spf;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod trusted;

@@ -54,6 +54,12 @@ use crate::net::address::Server;
 use crate::net::{Breaker, Gate, Standing};
 use crate::telemetry::{Clock, Metrics};
 
+/// What the names of clamd's signatures weigh; the first that fits holds.
+#[must_use]
+pub fn weights() -> Vec<super::weight::Weight> {
+    name::weights()
+}
+
 /// Beyond this age of its signatures clamd counts as degraded. They are published daily.
 pub(super) const STALE: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -23,7 +23,8 @@
 //! marks mail and does not hold it alone. Most `Heuristics` come only if clamd.conf asks for them
 //! (`AlertEncrypted`, `AlertOLE2Macros`, …).
 
-use crate::model::{Category, Severity};
+use crate::model::{Category, Scanner, Score, Severity};
+use crate::scan::weight::Weight;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +85,26 @@ fn unofficial(name: &str) -> Meaning {
     } else {
         LIKELY_MALWARE
     }
+}
+
+/// What names weigh: `*` stands for whatever there is; the first that fits holds.
+pub(super) fn weights() -> Vec<Weight> {
+    let beginnings = BEGINNINGS.iter().map(|(beginning, meaning)| (format!("{beginning}*"), *meaning));
+    let others = ["*phish*.UNOFFICIAL", "*spam*.UNOFFICIAL", "*.UNOFFICIAL", "*.Phishing.*", "*"];
+    let others = others.map(|shape| (shape.to_owned(), meaning(&shape.replace('*', "x"))));
+    let weight = |(symbol, meaning)| match meaning {
+        Meaning::Limit => None,
+        Meaning::Bad { category, severity, score } => Some(Weight {
+            scanner: Scanner::Clamd,
+            symbol,
+            case: None,
+            severity,
+            category,
+            score: Score::new(score),
+            set_in: None,
+        }),
+    };
+    beginnings.chain(others).filter_map(weight).collect()
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ fn words(entry: &Entry) -> String {
 }
 
 /// `FEED_URLHAUS`.
-fn symbol(feed: &str) -> String {
+pub(super) fn symbol(feed: &str) -> String {
     let name = feed
         .bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b.to_ascii_uppercase()) } else { '_' });

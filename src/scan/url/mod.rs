@@ -40,6 +40,7 @@ pub mod signs;
 #[cfg(test)]
 mod tests;
 pub mod weigh;
+mod weights;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,6 +51,7 @@ pub use config::{Config, Weights};
 pub use lookups::Lookups;
 pub use seen::{Hit, OnList, Seen};
 pub use settings::Settings;
+pub use weights::weights;
 
 use self::asks::{Asks, Followed, Listed, Spared, Written};
 use self::listed::Strongest;

@@ -1,5 +1,6 @@
 //! What was seen of the links of one message, and how records show it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::feed::{Day, Match, MatchKind, Strength};
 use crate::mail::links::{Found, Place};
 use crate::model::url::Listed;
 use crate::model::{Category, Judgement, SeenUrl};
+use crate::policy::Urls;
 
 /// How a block list and a link agree, in the place of [`MatchKind::name`].
 const DNSBL: &str = "dnsbl";
@@ -122,6 +124,16 @@ impl Seen {
             confidence: hit.confidence,
             what: None,
         }
+    }
+}
+
+impl Urls for Seen {
+    fn count(&self) -> usize {
+        self.links.len()
+    }
+
+    fn get(&self, position: usize) -> Option<Cow<'_, SeenUrl>> {
+        self.links.get(position).map(|found| Cow::Owned(self.one(position, found)))
     }
 }
 

@@ -18,6 +18,12 @@ pub(super) fn sources() -> Vec<Arc<Source>> {
     FILES.iter().map(|(name, text)| Arc::new(Source::bundled(name, text))).collect()
 }
 
+/// The names of the bundled rules: the symbols of their findings.
+pub fn bundled_names() -> impl Iterator<Item = &'static str> {
+    let lines = FILES.iter().flat_map(|(_, text)| text.lines());
+    lines.filter_map(|line| line.strip_prefix("rule ")?.split([' ', ':', '{']).next())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,14 +1,17 @@
 //! The rule files: loaded, checked, reloaded, suspended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::compile::{self, RuleSet};
 use super::error::{BrokenFile, YaraError};
+use super::meta::Fact;
 use super::source::{self, Source};
 use super::trust::Trust;
 use super::{Config, bundled};
+use crate::model::Scanner;
+use crate::scan::weight::Weight;
 use crate::telemetry::Metrics;
 
 /// Time-outs after which a rule file is suspended.
@@ -218,6 +221,27 @@ impl Library {
         }
         (!reasons.is_empty()).then(|| reasons.join("; ").into())
     }
+}
+
+/// What each rule weighs that can give a finding, by name; broken files are left out.
+pub(super) fn weights(config: &Config, trust: Trust) -> Result<Vec<Weight>, YaraError> {
+    let sources = Library::new(config, trust).read()?;
+    let (set, _) = compile::good(&sources)?;
+    let private: BTreeSet<(&str, &str)> =
+        set.rules.iter().filter(|r| r.is_private()).map(|r| (r.namespace(), r.identifier())).collect();
+    let facts = set.facts.all().filter(|fact| !private.contains(&(&*fact.namespace, &*fact.symbol)));
+    let weight = |fact: &Arc<Fact>| Weight {
+        scanner: Scanner::Yara,
+        symbol: fact.symbol.clone(),
+        case: None,
+        severity: fact.severity,
+        category: fact.category,
+        score: fact.score,
+        set_in: sources.iter().find(|s| s.name == fact.namespace).map(|s| s.origin.clone()),
+    };
+    let mut weights: Vec<Weight> = facts.map(weight).collect();
+    weights.sort_by(|a, b| (&a.symbol, &a.set_in).cmp(&(&b.symbol, &b.set_in)));
+    Ok(weights)
 }
 
 /// Everything that is wrong with the configured rules, for `check-config`.

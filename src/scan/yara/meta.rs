@@ -58,6 +58,11 @@ impl Facts {
         (Self(facts), warnings)
     }
 
+    /// All of them, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Fact>> {
+        self.0.values().flat_map(HashMap::values)
+    }
+
     /// The fact of a rule that matched.
     pub(super) fn get(&self, namespace: &str, symbol: &str) -> Option<&Arc<Fact>> {
         self.0.get(namespace)?.get(symbol)

@@ -49,6 +49,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use bundled::bundled_names;
 pub use config::Config;
 pub use error::{BrokenFile, YaraError};
 pub use library::Loaded;
@@ -59,6 +60,7 @@ use self::library::Library;
 use self::pool::Pool;
 use self::source::Source;
 use self::trust::Trust;
+use super::weight::Weight;
 use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::model::{Outcome, Scanner, Skip};
 use crate::telemetry::Metrics;
@@ -82,6 +84,14 @@ struct Inner {
 #[must_use]
 pub fn check(config: &Config) -> Vec<YaraError> {
     if config.enabled { library::check(config, Trust::of_process()) } else { Vec::new() }
+}
+
+/// What each configured rule weighs, by name; files that are broken are left out. Blocks.
+///
+/// # Errors
+/// If a folder cannot be read or may not be, or if nothing can be built.
+pub fn weights(config: &Config) -> Result<Vec<Weight>, YaraError> {
+    library::weights(config, Trust::of_process())
 }
 
 impl Yara {

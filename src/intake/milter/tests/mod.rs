@@ -105,7 +105,17 @@ impl Judge for Script {
             };
             let recipients = vec![crate::model::Disposition::Accept; received.envelope.recipients.len()];
             let id = MailId::from_parts(number as u64, 0);
-            Decision { id, plan: Plan { quarantine: None, actions, answer, recipients } }
+            Decision {
+                id,
+                plan: Plan {
+                    quarantine: None,
+                    actions,
+                    answer,
+                    recipients,
+                    banner: None,
+                    also: Default::default(),
+                },
+            }
         })
     }
 

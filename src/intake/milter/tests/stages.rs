@@ -30,6 +30,7 @@ async fn a_message_reaches_the_judge_with_all_that_the_mta_said() {
             mta: Some("mx.example.org".into()),
             daemon: Some("smtpd".into()),
             local_submission: false,
+            abilities: Default::default(),
         },
         envelope: Envelope {
             reverse_path: ReversePath(Recipient::new(*b"<a@client.example>")),
@@ -207,7 +208,7 @@ async fn the_end_of_message_may_carry_a_chunk() {
 async fn an_mta_that_agrees_to_nothing_gets_a_reply_at_every_stage() {
     let rig = Rig::new().await;
     let mut mta = rig.silent_mta().await;
-    assert_eq!(mta.negotiate(2, 0x1f, 0x7f).await.1[..12], [0, 0, 0, 2, 0, 0, 0, 0x19, 0, 0, 0, 0]);
+    assert_eq!(mta.negotiate(2, 0x1f, 0x7f).await.1[..12], [0, 0, 0, 2, 0, 0, 0, 0x1f, 0, 0, 0, 0]);
     let steps: [(char, &[u8]); 8] = [
         ('C', b"mx\x006\0\x19IPv6:2001:db8::1\0"),
         ('H', b"client.example\0"),

@@ -150,7 +150,6 @@ impl List {
     }
 
     /// What `code` lists for; `None` where it is no listing.
-    #[cfg(test)]
     pub(in crate::scan::url) fn listed(self, code: Ipv4Addr) -> Option<Vec<(What, Ipv4Addr)>> {
         match self.read(&[code]) {
             Reading::Listed(listed) => Some(listed),

@@ -17,16 +17,21 @@ fn verdict(raw: &str) -> (Disposition, Vec<Finding>) {
     let facts = Facts {
         id: MailId::from_parts(NOW, 1),
         direction: Direction::Inbound,
+        time: Timestamp::from_millis(1_795_210_591_042),
         session: &session,
         envelope: &envelope,
         coverage: &Coverage([(Scanner::Urls, report.outcome.clone())].into()),
         findings: &report.findings,
+        message: None,
+        attachments: &[],
+        urls: &[],
         advice: None,
         authentication: None,
         lists: None,
         exempt: &[],
         released: None,
         auth_results: None,
+        recorded: None,
         received_spf: None,
         on_failure: &BTreeMap::new(),
         failures: 0,
@@ -204,8 +209,8 @@ fn the_same_mail_made_to_steal_is_marked_or_held() {
         page(&format!("From: Nordbank <service@{from}>\nSubject: Your account is locked\n"), &body)
     };
     for (from, link, expected) in [
-        ("nordbank-service.de", "nordbank-login.xyz", Disposition::Tag),
-        ("n0rdbank.de", "mailflow-engine.com", Disposition::Tag),
+        ("nordbank-service.de", "nordbank-login.xyz", Disposition::Quarantine),
+        ("n0rdbank.de", "mailflow-engine.com", Disposition::Quarantine),
         ("n\u{43e}rdbank.de", "mailflow-engine.com", Disposition::Quarantine),
         ("nordbank.de", "n\u{43e}rdbank.de", Disposition::Quarantine),
     ] {

@@ -11,8 +11,12 @@ use crate::feed::{Index, Keyer};
 use crate::link::registrable;
 use crate::mail::links::{self, Limits};
 use crate::mail::{self, header};
-use crate::model::{Finding, Message, Outcome, Severity};
-use crate::policy::Thresholds;
+use crate::model::authentication::Spf;
+use crate::model::{
+    AuthResult, Authentication, Coverage, Direction, Disposition, Envelope, Finding, MailId, Message,
+    Outcome, Session, Severity, Timestamp, Verdict,
+};
+use crate::policy::{self, Facts, Policy, Thresholds};
 use crate::scan::Scan as _;
 use crate::scan::url::tests::input;
 use crate::scan::url::{Config, Known, Settings, Urls};
@@ -104,6 +108,82 @@ fn no_ham_is_marked() {
     }
     assert!(looked_at >= 200, "{looked_at}");
     assert_eq!(marked, Vec::<String>::new());
+}
+
+/// Of those for other signs than links: programs that are attached, and links that lead elsewhere.
+const MADE_TO_BE_HELD: [&str; 6] = [
+    "rspamd/bad_ext.dotted_file_name.eml: dangerous-file",
+    "rspamd/exe_attm.eml: dangerous-file",
+    "rspamd/next2last-digits_in_brackets.eml: dangerous-file",
+    "rspamd/next2last-digits_in_parens.eml: dangerous-file",
+    "rspamd/url3.eml: weak-signals",
+    "rspamd/url4.eml: weak-signals",
+];
+
+/// The verdict of the shipped rules on a message that SPF fails and nobody signed, which is the worst case.
+fn judged(raw: Vec<u8>) -> Verdict {
+    let findings = findings(raw.clone());
+    let message = header::parse(raw);
+    let attachments = mail::attachments(&mail::walk(&message, &mail::Limits::default()));
+    let domain = "sender.example".to_owned();
+    let spf = Spf { result: AuthResult::Fail, domain, ..Spf::default() };
+    let client = Some([192, 0, 2, 1].into());
+    let authentication = Authentication { mail_from: Some(spf), client, ..Authentication::default() };
+    let (session, envelope, coverage) = (Session::default(), Envelope::default(), Coverage::default());
+    let facts = Facts {
+        id: MailId::from_parts(0, 0),
+        recorded: None,
+        direction: Direction::Inbound,
+        time: Timestamp::from_millis(0),
+        session: &session,
+        envelope: &envelope,
+        coverage: &coverage,
+        findings: &findings,
+        message: Some(&message),
+        attachments: &attachments,
+        urls: &[],
+        advice: None,
+        authentication: Some(&authentication),
+        lists: None,
+        exempt: &[],
+        released: None,
+        auth_results: None,
+        received_spf: None,
+        on_failure: &BTreeMap::new(),
+        failures: 0,
+        subject: None,
+        fault: None,
+    };
+    policy::judge(&Policy::default(), &facts)
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "for whoever changes a rule")]
+fn ham_whose_sender_nothing_proves_is_not_held() {
+    let Some(suite) = testing::suite("ham_whose_sender_nothing_proves_is_not_held", "mime") else { return };
+    let mut all = Vec::new();
+    files(&suite, &mut all);
+    let (mut looked_at, mut marked, mut held) = (0, Vec::new(), Vec::new());
+    for path in all {
+        let name = path.strip_prefix(&suite).unwrap().display().to_string();
+        if NO_HAM.iter().any(|not| name.contains(not)) {
+            continue;
+        }
+        looked_at += 1;
+        let verdict = judged(fs::read(&path).unwrap());
+        let line = format!("{name}: {} {}", verdict.rule, verdict.reason);
+        match verdict.disposition {
+            Disposition::Accept => {}
+            Disposition::Tag => marked.push(line),
+            _ => held.push(line),
+        }
+    }
+    println!("{looked_at} messages, {} marked, {} held: {held:#?} {marked:#?}", marked.len(), held.len());
+    assert!(looked_at >= 200, "{looked_at}");
+    assert_eq!(marked, Vec::<String>::new());
+    let is_made = |line: &&String| MADE_TO_BE_HELD.iter().any(|made| line.contains(made));
+    assert_eq!(held.iter().filter(|line| !is_made(line)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(held.len(), MADE_TO_BE_HELD.len());
 }
 
 /// Both say base64 and hold something else; no limit of links is passed by any.
