@@ -8,6 +8,8 @@
 //! from: <a@sender.example>
 //! to: <alice@example.org>                      repeat for more
 //! config: [policy]                         a line of configuration; repeat for more
+//! policy: [[rule]]                         a line of policy.toml; repeat for more
+//! list: block add x.example --for @example.org     `mailward list …`, before the mail comes; repeat
 //! dns: example.com TXT v=spf1 -all         a record; repeat. Then authentication is on, and asks this DNS only
 //! feed: urls http://evil.example/a         a line of a feed of that format and name; repeat. Then links are
 //!                                          looked at, and the feed has been read before the mail comes
@@ -18,13 +20,18 @@
 //! {{EICAR}}
 //! --- expect
 //! answer: accept | discard | 550 5.7.1 *   the reply; `*` stands for anything
+//! rcpt: <bob@example.org> 550 5.7.1 *        the reply to this RCPT; those without one are taken; repeat
 //! verdict: clean                           X-Mailward-Verdict of what is delivered, or of the record
 //! disposition: tag                         of the first recipient
 //! rule: malware                            the rule that decided
 //! header: X-Spam-Flag: YES                 among the delivered header fields, unfolded; repeat for more
 //! raw-header: Subject: one\n\ttwo          the same to the byte, `\n`, `\t` and a last space `\s` so written
 //! no-header: X-Spam-Status: No*            not among them
-//! delivered: <alice@example.org>               exactly these get the mail; repeat
+//! body: *Beware*                           some line of the delivered body; repeat
+//! no-body: *Beware*                        none of them is so
+//! delivered: <alice@example.org>               exactly these get the mail, who was added among them; repeat.
+//!                                          Without it, of mail that is accepted: all who were taken
+//! held-by-mta: yes                         it waits in the MTA's hold queue first, and is let go then
 //! quarantined: <bob@example.org>             exactly these are held for; repeat
 //! url: phish html:href http://evil.example/  some link on record, its judgement and source; repeat
 //! no-url: * html:src *                     none of them is so
@@ -57,6 +64,10 @@ pub struct Case {
     pub from: String,
     pub to: Vec<String>,
     pub config: Vec<String>,
+    /// Lines of the admin's rules.
+    pub policy: Vec<String>,
+    /// Arguments of `mailward list`.
+    pub lists: Vec<String>,
     /// Whom a misbehaving server plays, and how it does; see [`neighbour`].
     pub neighbour: Option<String>,
     /// Lines of feeds, each after the name of its format, which is the feed's name as well.
@@ -95,6 +106,8 @@ impl Case {
                 "from" => case.from = value,
                 "to" => case.to.push(value),
                 "config" => case.config.push(value),
+                "policy" => case.policy.push(value),
+                "list" => case.lists.push(value),
                 "dns" => case.dns.push(value),
                 "feed" => {
                     let (format, line) = value.split_once(' ').unwrap_or((&value, ""));
@@ -116,6 +129,30 @@ impl Case {
     /// The values expected under `key`.
     pub fn expected(&self, key: &str) -> Vec<&str> {
         self.expect.iter().filter(|(k, _)| k == key).map(|(_, v)| v.as_str()).collect()
+    }
+
+    /// The reply that is expected at the RCPT of `to`; `None`: that recipient is taken.
+    pub fn refused(&self, to: &str) -> Option<&str> {
+        let lines = self.expected("rcpt").into_iter().filter_map(|line| line.split_once(' '));
+        lines.into_iter().find(|(who, _)| *who == to).map(|(_, reply)| reply)
+    }
+
+    /// Exactly who gets it, sorted: who is named, or all who are taken where it is accepted and nobody is named.
+    pub fn getting(&self, answer: &str) -> Vec<String> {
+        let named = self.expected("delivered");
+        let mut all: Vec<String> = match named.is_empty() && answer == "accept" {
+            true => self.to.iter().filter(|to| self.refused(to).is_none()).cloned().collect(),
+            false => named.into_iter().map(str::to_owned).collect(),
+        };
+        all.sort();
+        all
+    }
+
+    /// The Message-ID that the mail has, without its brackets.
+    pub fn message_id(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.mail).into_owned();
+        let line = text.lines().take_while(|l| !l.is_empty()).find_map(|l| l.strip_prefix("Message-ID:"))?;
+        Some(line.trim().trim_matches(['<', '>']).to_owned())
     }
 
     pub fn name(&self) -> String {

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use indymilter::message::reply::Reply;
 use serde_json::Value;
 
 use super::case::{Case, matches, neighbour};
 use super::common::stdout;
-use super::milter_client::{MilterClient, delivered, edited, recipients_left};
-use super::mta::{self, Daemon, Dns, Faulty, Options, Postfix, Site, Smtp};
+use super::milter_client::{MilterClient, body, delivered, edited, recipients_left};
+use super::mta::{self, Daemon, Dns, Faulty, Options, PATIENCE, Postfix, Site, Smtp, wait_until};
 
 /// What cases share that need the same daemon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Needs {
     config: String,
+    policy: String,
     neighbour: Option<String>,
     zone: String,
+    lists: Vec<String>,
     feeds: Vec<(String, String)>,
 }
 
@@ -27,8 +30,10 @@ fn by_config() -> Groups {
     for case in Case::all() {
         let needs = Needs {
             config: case.config.join("\n"),
+            policy: case.policy.join("\n"),
             neighbour: case.neighbour.clone(),
             zone: case.dns.join("\n"),
+            lists: case.lists.clone(),
             feeds: case.feeds.clone(),
         };
         groups.entry(needs).or_default().push(case);
@@ -56,15 +61,29 @@ fn start(needs: &Needs) -> (Daemon, Option<Faulty>, Option<Dns>) {
         let url = format!("file://{}", file.display());
         config = format!("{config}\n[feed.{format}]\nformat = {format:?}\nurl = {url:?}\n");
     }
+    if !needs.policy.is_empty() {
+        let file = site.path().join("policy.toml");
+        std::fs::write(&file, &needs.policy).unwrap();
+        let line = format!("[policy]\nrules = {:?}\n", file.display().to_string());
+        config = match config.contains("[policy]\n") {
+            true => config.replacen("[policy]\n", &line, 1),
+            false => format!("{config}\n{line}"),
+        };
+    }
     let config = site.defaults(&config);
     let daemon = site.start(&config).unwrap();
     for name in feeds.keys() {
         stdout(&daemon, &["feed", "refresh", name, "--force"]);
     }
+    for entry in &needs.lists {
+        let arguments: Vec<&str> = std::iter::once("list").chain(entry.split_whitespace()).collect();
+        stdout(&daemon, &arguments);
+    }
     (daemon, neighbour, dns)
 }
 
 /// What came of a case, however it was run.
+#[derive(Default)]
 struct Came {
     /// `accept`, `discard` or a reply.
     answer: String,
@@ -72,8 +91,12 @@ struct Came {
     header: Vec<(String, String)>,
     /// The same as it was written, `name:value`.
     raw: Vec<String>,
-    /// Who got it.
+    /// The body of it.
+    body: String,
+    /// Who got it; of mail that the MTA held, when it was let go.
     delivered: Vec<String>,
+    /// It waited in the MTA's hold queue.
+    held_by_mta: bool,
     /// `mailward explain --json`.
     record: Value,
     /// `mailward explain`.
@@ -116,6 +139,10 @@ fn compare(case: &Case, came: &Came) -> Vec<String> {
                 let found = came.explained.lines().any(|l| matches(wanted, l.trim()));
                 check(found == (key == "explain"), format!("{key}: {wanted}; it says\n{}", came.explained));
             }
+            "body" | "no-body" => {
+                let found = came.body.lines().any(|l| matches(wanted, l.trim_end()));
+                check(found == (key == "body"), format!("{key}: {wanted}; it is\n{}", came.body));
+            }
             "url" | "no-url" => {
                 let text = |url: &Value, key: &str| url[key].as_str().unwrap_or_default().to_owned();
                 let urls = came.record["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -124,27 +151,37 @@ fn compare(case: &Case, came: &Came) -> Vec<String> {
                 let found = urls.iter().any(|url| matches(wanted, url));
                 check(found == (key == "url"), format!("{key}: {wanted}; the links are {urls:#?}"));
             }
-            "delivered" | "quarantined" => {}
+            "delivered" | "quarantined" | "rcpt" | "held-by-mta" => {}
             other => check(false, format!("{other:?} is no word of the case language")),
         }
     }
-    let wanted = case.expected("delivered");
-    if !wanted.is_empty() || came.answer != "accept" {
-        check(wanted == came.delivered, format!("delivered: wanted {wanted:?}, came {:?}", came.delivered));
+    let wanted = case.getting(&came.answer);
+    let mut got = came.delivered.clone();
+    got.sort();
+    check(wanted == got, format!("delivered: wanted {wanted:?}, came {got:?}"));
+    let held = case.expected("held-by-mta") == ["yes"];
+    check(held == came.held_by_mta, format!("held-by-mta: wanted {held}, came {}", came.held_by_mta));
+    if came.answer != "none" {
+        check(came.record["stage"] == "end", format!("the record is one of stage {}", came.record["stage"]));
+    }
+    // Of mail that was not collected there is none.
+    let id = came.record["message"]["message_id"].as_str().map(|id| id.trim_matches(['<', '>']).to_owned());
+    if let (Some(id), Some(sent)) = (id, case.message_id()) {
+        check(id == sent, format!("the record is that of {id}"));
     }
     wrong
 }
 
-/// The id of the newest message on record.
-fn newest(daemon: &Daemon) -> String {
-    let listed = daemon.cli(&["audit", "list", "--limit", "1"]).unwrap();
-    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let row = text.lines().nth(1).unwrap_or_else(|| panic!("nothing on record: {text} {listed:?}"));
-    row.split_whitespace().next().unwrap().to_owned()
+/// The id of the newest message on record, if there is one.
+fn newest(daemon: &Daemon) -> Option<String> {
+    let listed = stdout(daemon, &["audit", "list", "--limit", "1"]);
+    listed.lines().nth(1).and_then(|row| row.split_whitespace().next()).map(str::to_owned)
 }
 
-fn explained(daemon: &Daemon) -> (Value, String) {
-    let id = newest(daemon);
+/// The newest record, which is another than the one that was the newest `before`.
+fn explained(daemon: &Daemon, before: Option<&str>) -> (Value, String) {
+    let fresh = || Ok(newest(daemon).filter(|id| Some(id.as_str()) != before));
+    let id = wait_until("a record of this mail", PATIENCE, fresh).unwrap();
     let json = daemon.cli(&["explain", &id, "--json"]).unwrap();
     let text = daemon.cli(&["explain", &id]).unwrap();
     assert!(json.status.success() && text.status.success(), "{json:?} {text:?}");
@@ -211,18 +248,42 @@ fn every_case_comes_out_through_a_milter_client() {
     let failed = all_groups(|daemon, cases| {
         let mut failed = Vec::new();
         for case in cases {
+            let before = newest(daemon);
             let mut client = MilterClient::connect(&daemon.site().milter_socket(), &case.peer);
             let words = client.envelope(&case.from, &case.to);
-            assert!(words.iter().all(|w| w == "continue"), "{}: {words:?}", case.name());
+            let mut taken = Vec::new();
+            assert_eq!(words[0], "continue", "{}", case.name());
+            for (to, word) in case.to.iter().zip(&words[1..]) {
+                match case.refused(to) {
+                    None => assert_eq!(word, "continue", "{}: {to}", case.name()),
+                    Some(reply) => {
+                        let word = word.replace("%%", "%");
+                        assert!(matches(reply, &word), "{}: {to} was answered {word}", case.name());
+                    }
+                }
+                if word == "continue" {
+                    taken.push(to.clone());
+                }
+            }
+            if taken.is_empty() {
+                client.quit();
+                let (record, explained) = explained(daemon, before.as_deref());
+                let came =
+                    Came { answer: "none".into(), record: record.clone(), explained, ..Came::default() };
+                report(&case, "milter client", compare(&case, &came), daemon, &record, &mut failed);
+                continue;
+            }
             let answer = client.message(&case.mail);
             client.quit();
-            let (record, explained) = explained(daemon);
+            let (record, explained) = explained(daemon, before.as_deref());
             let accepted = answer.word == "accept" || answer.word == "continue";
             let came = Came {
                 answer: if accepted { "accept".into() } else { answer.word.replace("%%", "%") },
                 header: delivered(&case.mail, &answer.edits),
                 raw: edited(&case.mail, &answer.edits).iter().map(|(n, v)| format!("{n}:{v}")).collect(),
-                delivered: if accepted { recipients_left(&case.to, &answer.edits) } else { Vec::new() },
+                body: body(&case.mail, &answer.edits),
+                held_by_mta: answer.edits.iter().any(|edit| matches!(edit, Reply::Quarantine { .. })),
+                delivered: if accepted { recipients_left(&taken, &answer.edits) } else { Vec::new() },
                 record: record.clone(),
                 explained,
             };
@@ -239,10 +300,13 @@ fn every_case_comes_out_through_postfix() {
         return;
     }
     let failed = all_groups(|daemon, cases| {
-        let options = Options::with_milter(daemon.endpoint())
+        let mut options = Options::with_milter(daemon.endpoint())
             .set("smtpd_authorized_xclient_hosts", "127.0.0.1")
             .set("smtpd_discard_ehlo_keywords", "")
             .set("always_add_missing_headers", "no");
+        // Whom rules treat by their names.
+        let named = ["marked", "held", "refused", "later", "dropped"];
+        options.mailboxes.extend(named.map(|name| format!("{name}@example.org")));
         let postfix = Postfix::start(&options).unwrap();
         let mut failed = Vec::new();
         for case in cases {
@@ -254,7 +318,9 @@ fn every_case_comes_out_through_postfix() {
 }
 
 fn through_postfix(case: &Case, daemon: &Daemon, postfix: &Postfix, failed: &mut Vec<String>) {
-    let before: Vec<usize> = case.to.iter().map(|to| mailbox(postfix, to).len()).collect();
+    let watched = watched(case);
+    let before: Vec<usize> = watched.iter().map(|to| mailbox(postfix, to).len()).collect();
+    let known = newest(daemon);
     let mut smtp = Smtp::hello(postfix.smtp_port(), "localhost").unwrap();
     let user = case.peer.user.as_ref().map(|u| format!(" LOGIN={u}")).unwrap_or_default();
     let attributes = format!("NAME={} ADDR={} HELO={}{user}", case.peer.name, case.peer.ip, case.peer.helo);
@@ -263,31 +329,63 @@ fn through_postfix(case: &Case, daemon: &Daemon, postfix: &Postfix, failed: &mut
     let to: Vec<&str> = case.to.iter().map(|t| t.trim_matches(['<', '>'])).collect();
     let sent = smtp.send(case.from.trim_matches(['<', '>']), &to, &case.mail).unwrap();
     let last = sent.last().clone();
+    let mut wrong = Vec::new();
+    for (to, reply) in case.to.iter().zip(&sent.rcpt) {
+        let told = format!("{} {}", reply.code, reply.text());
+        let agrees = case.refused(to).map_or(reply.is_positive(), |wanted| matches(wanted, &told));
+        if !agrees {
+            wrong.push(format!("rcpt {to}: came {told}"));
+        }
+    }
     smtp.quit().unwrap();
+    let held_by_mta = !case.expected("held-by-mta").is_empty() && let_go(postfix);
     postfix.wait_for_empty_queue().unwrap();
-    let (record, explained) = explained(daemon);
-    let (mut header, mut raw) = (Vec::new(), Vec::new());
+    let (record, explained) = explained(daemon, known.as_deref());
+    let (mut header, mut raw, mut body) = (Vec::new(), Vec::new(), String::new());
     let mut got = Vec::new();
-    for (to, before) in case.to.iter().zip(before) {
+    for (to, before) in watched.iter().zip(before) {
         if let Some(mail) = mailbox(postfix, to).get(before) {
             got.push(to.clone());
+            body = String::from_utf8_lossy(mail.body()).into_owned();
             raw = mail.fields();
             header = raw.iter().filter_map(|f| named(f)).collect();
         }
     }
     let came = Came {
         answer: match (last.is_positive(), got.is_empty()) {
+            _ if sent.data.is_none() => "none".into(),
             (true, false) => "accept".into(),
             (true, true) => "discard".into(),
             (false, _) => format!("{} {}", last.code, last.text()),
         },
         header,
         raw,
+        body,
+        held_by_mta,
         delivered: got,
         record: record.clone(),
         explained,
     };
-    report(case, "Postfix", compare(case, &came), daemon, &record, failed);
+    wrong.extend(compare(case, &came));
+    report(case, "Postfix", wrong, daemon, &record, failed);
+}
+
+/// Everybody who might get it: its recipients, and whom rules of these cases add.
+fn watched(case: &Case) -> Vec<String> {
+    let mut all = case.to.clone();
+    all.extend(case.expected("delivered").into_iter().map(str::to_owned));
+    all.extend(["alice", "bob", "carol", "dave"].map(|name| format!("<{name}@example.org>")));
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|address| seen.insert(address.clone()));
+    all
+}
+
+/// Waits for a mail in Postfix's hold queue and lets it go.
+fn let_go(postfix: &Postfix) -> bool {
+    let held = || Ok(postfix.queue()?.into_iter().find(|mail| mail.queue == "hold"));
+    let Ok(held) = wait_until("the mail in hold", PATIENCE, held) else { return false };
+    postfix.postsuper(&["-H", &held.id]).unwrap();
+    true
 }
 
 fn mailbox(postfix: &Postfix, to: &str) -> Vec<mta::Delivered> {

@@ -183,6 +183,42 @@ fn where_it_is_answered_is_the_admins_and_changes_by_a_reload() {
 }
 
 #[test]
+fn no_way_to_write_an_address_gets_mail_past_the_quarantine() {
+    if !mta::not_run::postfix_ready("no_way_to_write_an_address_gets_mail_past_the_quarantine") {
+        return;
+    }
+    let site = mta::Site::new().unwrap();
+    let rules = site.path().join("policy.toml");
+    let text = "[group.closed]\nrecipients = [\"bob@example.org\"]\n[[rule]]\nname = \"closed\"\n\
+                when = '\"closed\" in recipient.groups'\ndisposition = \"quarantine\"\n";
+    std::fs::write(&rules, text).unwrap();
+    let config = site.defaults(&format!("[policy]\nrules = {:?}\n", rules.display().to_string()));
+    let daemon = site.start(&config).unwrap();
+    let postfix = Postfix::start(&Options::with_milter(daemon.endpoint())).unwrap();
+    let raw = mail("hello", "text");
+    let spellings = [
+        "bob@example.org",
+        "Bob@EXAMPLE.org",
+        "\"bob\"@example.org",
+        "@a.example:bob@example.org",
+        "@a.example,@b.example:bob@example.org",
+        "bob%example.org@localhost",
+        "@a.example:bob%example.org@localhost",
+    ];
+    for (sent, spelling) in spellings.iter().enumerate() {
+        let mut smtp = Smtp::hello(postfix.smtp_port(), "localhost").unwrap();
+        let granted = smtp.pretend("NAME=mx.remote.example ADDR=203.0.113.7", "mx.remote.example").unwrap();
+        assert!(granted.is_positive(), "{granted}");
+        let taken = smtp.send("a@remote.example", &["alice@example.org", spelling], &raw).unwrap();
+        assert!(taken.taken(), "{spelling}: {taken:?}");
+        smtp.quit().unwrap();
+        postfix.wait_for_mail("alice@example.org", sent + 1).unwrap();
+        postfix.wait_for_empty_queue().unwrap();
+        assert_eq!(postfix.mailbox("bob@example.org").unwrap().len(), 0, "{spelling}");
+    }
+}
+
+#[test]
 fn through_postfix_the_blocked_are_refused_and_their_mail_to_postmaster_arrives() {
     if !mta::not_run::postfix_ready(
         "through_postfix_the_blocked_are_refused_and_their_mail_to_postmaster_arrives",
@@ -306,6 +342,11 @@ fn a_list_is_kept_from_the_command_line_and_every_change_is_on_record() {
     assert!(code == 1 && err.contains("\"yesterday\" is no end; write how long from now"), "{err}");
     let (code, _, err) = told(&["list", "block", "remove", "x.example"]);
     assert_eq!((code, err.as_str()), (1, "mailward: x.example is not on the block list\n"));
+    assert_eq!(told(&["list", "block", "add", "for:bob@example.org y.example"]).0, 0);
+    let (code, _, err) = told(&["list", "block", "remove", "y.example"]);
+    let refusal = "mailward: y.example is not on the block list; for:bob@example.org y.example is\n";
+    assert_eq!((code, err.as_str()), (1, refusal));
+    assert_eq!(told(&["list", "block", "remove", "for:bob@example.org y.example"]).0, 0);
 
     let (_, table, err) = told(&["list", "block", "list"]);
     assert!(
@@ -349,7 +390,7 @@ fn a_list_is_kept_from_the_command_line_and_every_change_is_on_record() {
 
     let journal = journal(&daemon);
     let count = |what: &str| journal.matches(&format!("\"what\":\"{what}\",\"by\":\"admin socket\"")).count();
-    assert_eq!([count("list-added"), count("list-removed"), count("list-imported")], [4, 1, 2]);
+    assert_eq!([count("list-added"), count("list-removed"), count("list-imported")], [5, 2, 2]);
     assert!(journal.contains("block list: xn--bcher-kva.example (spam; expires 2999-01-01T00:00:00.000Z)"));
     verify(&daemon);
 }

@@ -7,6 +7,7 @@
     reason = "these are tests: a panic is how they fail"
 )]
 
+mod actions;
 mod admin_door;
 mod admin_http;
 mod auth_outage;
@@ -28,6 +29,7 @@ mod feeds_net;
 mod feeds_tls;
 mod hostile;
 mod layering;
+mod list_scopes;
 mod listed;
 mod load;
 mod lookups;
@@ -41,14 +43,17 @@ mod neighbour_rspamd;
 mod neighbour_rspamd_faults;
 mod neighbours;
 mod netns;
+mod notified;
 mod outbound;
 mod over_tcp;
 mod poisoning;
+mod policy_commands;
 mod relay;
 mod release;
 mod results;
 mod retro;
 mod scan_shows;
+mod second_look;
 mod short_links;
 mod spine;
 mod suites;

@@ -318,7 +318,18 @@ pub fn edited(raw: &[u8], edits: &[Reply]) -> Vec<(String, String)> {
     header.into_iter().map(|(name, value, _)| (name, value)).collect()
 }
 
-/// The recipients that are left after these edits.
+/// The body after these edits.
+pub fn body(raw: &[u8], edits: &[Reply]) -> String {
+    let mut replaced: Option<Vec<u8>> = None;
+    for edit in edits {
+        if let Reply::ReplaceBody { chunk } = edit {
+            replaced.get_or_insert_default().extend(chunk);
+        }
+    }
+    String::from_utf8_lossy(replaced.as_deref().unwrap_or(split(raw).1)).into_owned()
+}
+
+/// The recipients after these edits: those who are left, then those who were added.
 pub fn recipients_left(to: &[String], edits: &[Reply]) -> Vec<String> {
     let gone: Vec<&str> = edits
         .iter()
@@ -327,5 +338,10 @@ pub fn recipients_left(to: &[String], edits: &[Reply]) -> Vec<String> {
             _ => None,
         })
         .collect();
-    to.iter().filter(|rcpt| !gone.contains(&rcpt.as_str())).cloned().collect()
+    let added = edits.iter().filter_map(|e| match e {
+        Reply::AddRcpt { rcpt } | Reply::AddRcptExt { rcpt, .. } => rcpt.to_str().ok(),
+        _ => None,
+    });
+    let added = added.map(|rcpt| format!("<{}>", rcpt.trim_matches(['<', '>'])));
+    to.iter().filter(|rcpt| !gone.contains(&rcpt.as_str())).cloned().chain(added).collect()
 }

@@ -22,8 +22,8 @@ fn with_attachment(subject: &str, file: &[u8]) -> Vec<u8> {
     format!(
         "From: Anna <a@sender.example>\r\nTo: alice@example.org\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSee there.\r\n\
-         --b\r\nContent-Type: application/octet-stream; name=\"a.com\"\r\nContent-Transfer-Encoding: base64\r\n\
-         Content-Disposition: attachment; filename=\"a.com\"\r\n\r\n{encoded}\r\n--b--\r\n"
+         --b\r\nContent-Type: application/octet-stream; name=\"a.bin\"\r\nContent-Transfer-Encoding: base64\r\n\
+         Content-Disposition: attachment; filename=\"a.bin\"\r\n\r\n{encoded}\r\n--b--\r\n"
     )
     .into_bytes()
 }
