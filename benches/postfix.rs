@@ -6,12 +6,13 @@
 //! taken within its round. Prints Markdown for `docs/performance.md`.
 //!
 //! ```text
-//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash] [--links]
+//! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash] [--links] [--rules]
 //! ```
 //!
 //! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
 //! `--auth` measures [`auth`] alone, and the whole way of a signed mail that is verified.
 //! `--hash` measures [`hash`] alone and needs no Postfix. `--links` measures [`links`] and [`feeds`].
+//! `--rules` measures [`rules`] alone and needs no Postfix.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod auth;
@@ -26,6 +27,7 @@ mod memory;
 mod mta;
 mod neighbours;
 mod process;
+mod rules;
 mod sender;
 mod table;
 
@@ -54,6 +56,10 @@ fn main() -> anyhow::Result<()> {
     if settings.hash {
         println!("{}", table::machine());
         return hash::report(settings.rounds);
+    }
+    if settings.rules {
+        println!("{}", table::machine());
+        return rules::report(settings.rounds);
     }
     if settings.links {
         println!("{}", table::machine());
@@ -96,6 +102,7 @@ struct Settings {
     auth: bool,
     hash: bool,
     links: bool,
+    rules: bool,
 }
 
 enum Mode {
@@ -113,6 +120,7 @@ impl Settings {
             auth: false,
             hash: false,
             links: false,
+            rules: false,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -125,6 +133,7 @@ impl Settings {
                 "--auth" => settings.auth = true,
                 "--hash" => settings.hash = true,
                 "--links" => settings.links = true,
+                "--rules" => settings.rules = true,
                 "--neighbours" => settings.neighbours = true,
                 other => anyhow::bail!("unknown argument {other}"),
             }
