@@ -58,7 +58,7 @@ pub enum Pattern {
     Url(Arc<str>),
     /// The SHA-256 of a file, in hexadecimal digits.
     Attachment(Arc<str>),
-    /// `name:value`, in the form of [`content::value`].
+    /// `name:value`, in the form of `content::value`.
     Header(Arc<str>),
 }
 

@@ -85,10 +85,10 @@ pub struct Section {
     /// What cannot be delivered for so long is given up, and counted in the next that can.
     #[serde(default = "hour")]
     pub give_up: Span,
-    /// `quarantine-growing`: so many entries. `None`: four fifths of what [quarantine] allows.
+    /// `quarantine-growing`: so many entries. `None`: four fifths of what `[quarantine]` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine_entries: Option<u64>,
-    /// `quarantine-growing`: so many bytes. `None`: four fifths of what [quarantine] allows.
+    /// `quarantine-growing`: so many bytes. `None`: four fifths of what `[quarantine]` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine_size: Option<ByteSize>,
 }

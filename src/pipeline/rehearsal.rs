@@ -1,6 +1,6 @@
 //! A policy on trial: recorded messages judged again, and what would change.
 //!
-//! **Contract.** [`rehearse`] reads the journal on the caller's thread and judges on two more. Memory is bounded
+//! **Contract.** [`Rehearsal::rehearse`] reads the journal on the caller's thread and judges on two more. Memory is bounded
 //! by the batches under way and the number of kinds of change, not by the journal. The outcome does not depend on
 //! which thread judged what.
 //!

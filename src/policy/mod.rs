@@ -2,20 +2,21 @@
 //!
 //! **Contract.** Pure: no clock, no I/O, no state. The same [`Facts`] give the same verdicts and the
 //! same [`Plan`](crate::model::Plan), in whatever order scanners finished. [`decide()`] tries every
-//! rule of the shipped table in order and writes down what each saw, so that a verdict can be
-//! explained later. The strictest wish wins (`Disposition::strictness`), of equal ones the first in
-//! the table; a few rules stand for a circumstance and put another disposition in the place of the
-//! one that stands (`allow-list`, `repeat`, `outbound`,
-//! `local-submission`, `released`). [`plan()`] turns the verdicts of all
+//! rule and writes down what each saw, so that a verdict can be explained later: the admin's in their order, of
+//! which the first that applies decides, then the shipped ones, of which the strictest wish wins
+//! (`Disposition::strictness`), of equal ones the first. What a firm rule asks for (malware, what was not looked at)
+//! no milder one outweighs. Behind them stand circumstances, which put another disposition in the place of the
+//! one that stands (`repeat`, `outbound`, `local-submission`, `released`). [`plan()`] turns the verdicts of all
 //! recipients into one answer, and what rules want done besides
 //! ([`Treatment`](crate::model::Treatment)) into edits; what an MTA does not offer, or what recipients who share a
 //! message do not agree on, is left out and said ([`Also`](crate::model::Also)).
 //!
-//! **Failures.** Nothing here fails at run time: what does not add up (no recipients, verdicts that
-//! do not belong to them, a copy to keep of a message that is not here) is a tempfail. Contradictions
-//! in the configuration are a [`PolicyError`] when the policy is made, each with its key.
+//! **Failures.** A condition that cannot be evaluated counts as `on_error` says, and its step says so. What does
+//! not add up otherwise (no recipients, verdicts that do not belong to them, a copy to keep of a message that is
+//! not here) is a tempfail. Contradictions in the configuration are a [`PolicyError`] when the policy is made, each
+//! with its key; what is wrong with rules is a [`RuleFault`] with its place.
 //!
-//! The rules, in their order:
+//! The shipped rules (`conf/shipped-policy.toml`) and the circumstances, in their order:
 //!
 //! | rule | sees | asks for |
 //! |---|---|---|

@@ -30,7 +30,7 @@ impl Seldom {
     }
 }
 
-/// The same for each of many things by its name, so that none hides another. Things beyond [`MOST`] share one.
+/// The same for each of many things by its name, so that none hides another. Things beyond a bound share one.
 #[derive(Debug)]
 pub struct SeldomEach {
     span: Duration,

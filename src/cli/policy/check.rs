@@ -13,7 +13,7 @@ use crate::policy::Mode;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// File of rules, in place of the one that [policy] rules names.
+    /// File of rules, in place of the one that policy.rules names.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print JSON.

@@ -20,7 +20,7 @@ pub(in crate::cli) struct Arguments {
     /// Mail to try them on; `-` reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// File of rules, in place of the one that [policy] rules names.
+    /// File of rules, in place of the one that policy.rules names.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::policy::{Circumstance, Decide, Mode, OnError, Shown, ShownGroup, Show
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// File of rules, in place of the one that [policy] rules names.
+    /// File of rules, in place of the one that policy.rules names.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Print JSON.

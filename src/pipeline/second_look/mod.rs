@@ -1,6 +1,6 @@
 //! A second look: mail that was delivered although a scanner failed is scanned again when that scanner is back.
 //!
-//! **Contract.** [`SecondLook::keep`] is asked about each judged message, before its answer. If somebody gets it
+//! **Contract.** `SecondLook::keep` is asked about each judged message, before its answer. If somebody gets it
 //! and one of `second_look.scanners` failed or ran out of time – not: was skipped – a copy goes into the
 //! quarantine as an entry of state `second-look`, for those who got it. Where nothing failed that costs a look at
 //! the coverage. Nothing is synced for it: a power failure may cost copies, a crash of mailward does not. A task
