@@ -12,7 +12,14 @@ export MAILWARD_NOT_RUN ?= $(CURDIR)/.not-run
 say = @printf '== %s\n' '$(1)'
 nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help run demo test lint bless bench doc install build
+# One after another, so that each has the machine for itself.
+ifeq ($(nextest),yes)
+thorough = $(CARGO) nextest run --no-fail-fast --test-threads 1 $(1)
+else
+thorough = $(CARGO) test --no-fail-fast -- --test-threads 1 $(1)
+endif
+
+.PHONY: help run demo test lint bless bench bench-peers faults soak malformed doc deb install build
 
 help:
 	@printf '%s\n' \
@@ -20,8 +27,13 @@ help:
 	  'make demo   the same, ends by itself' \
 	  'make test   format, lints, every test' \
 	  'make lint   format and lints' \
-	  'make bless  accept the golden files as they come out now; read the diff' \
+	  'make deb    the Debian package, in target/debian/' \
+  'make bless  accept the golden files as they come out now; read the diff' \
+	  'make faults every fault that is known, at length: remotes, DNS, disk, descriptors, clock, kill -9, database' \
+	  'make soak   10,000 idle connections, 500 busy, a million messages, reloads all the while' \
+	  'make malformed  a million seeded mutations of all that comes from outside' \
 	  'make bench  measure against the same Postfix without a filter and with the floor' \
+	  'make bench-peers  measure beside opendkim, opendmarc, clamav-milter, rspamd, amavis and mimedefang' \
 	  'make doc    the documentation of the code'
 
 install:
@@ -61,6 +73,26 @@ endif
 	@if [ -s '$(MAILWARD_NOT_RUN)' ]; then \
 	  printf '== %s could not run:\n' "$$(wc -l < '$(MAILWARD_NOT_RUN)')"; cat '$(MAILWARD_NOT_RUN)'; fi
 
+# The same tests as in `make test`, at full length.
+faults soak malformed: export MAILWARD_THOROUGH = 1
+faults: install
+	$(call say,building the tests)
+	@$(CARGO) build --quiet --all-targets
+	$(call say,faults: some forty minutes)
+	@$(call thorough,faults::)
+
+soak: install
+	$(call say,building the tests)
+	@$(CARGO) build --quiet --all-targets
+	$(call say,soak: some forty minutes)
+	@$(call thorough,soak::)
+
+malformed: install
+	$(call say,building the tests)
+	@$(CARGO) build --quiet --all-targets
+	$(call say,malformed input: some twenty minutes)
+	@$(call thorough,malformed::)
+
 bless:
 	$(call say,writing the golden files anew)
 	@MAILWARD_BLESS=1 $(CARGO) test --quiet
@@ -75,6 +107,20 @@ bench: install
 	@$(CARGO) build --quiet --bin mailward --example bench
 	$(call say,measuring; some ten minutes: leave the machine alone)
 	@$(CARGO) run --quiet --example bench -- $(BENCH)
+
+# Rows beside mailward need Debian's packages and root; see benches/peers/mod.rs. PEERS='--rounds 3 --only rspamd,amavis'
+bench-peers: export CARGO_PROFILE_DEV_OPT_LEVEL = 3
+bench-peers: export CARGO_INCREMENTAL = 0
+bench-peers: install
+	@benches/peers/install.sh
+	$(call say,building for speed)
+	@$(CARGO) build --quiet --bin mailward --example bench
+	$(call say,measuring; some twenty-five minutes: leave the machine alone)
+	@$(CARGO) run --quiet --example bench -- --peers $(PEERS)
+
+deb: install
+	$(call say,the Debian package; the first time takes some twenty minutes)
+	@debian/build
 
 doc:
 	$(call say,documentation)

@@ -11,11 +11,12 @@
 //! | 9 | [`cli`] | the commands; `scan` works offline, the rest asks the daemon |
 //! | 8 | [`daemon`] | start order, reload, signals, drain |
 //! | 7 | [`config`] | `mailward.toml`: every error at once, with line and caret |
-//! | 6 | [`intake`] | the milter session |
+//! | 6 | [`intake`] | the milter and the LMTP session |
 //! | 6 | [`admin`] | HTTP on the admin socket |
 //! | 5 | [`pipeline`] | the life of one message; the only place that knows the order of things |
 //! | 4 | [`scan`] | scanners: each returns data, none acts |
 //! | 4 | [`retro`] | accepted mail, looked up again when feeds know more |
+//! | 4 | [`backup`] | backups while mail flows, daily exports, restoring |
 //! | 3 | [`policy`] | the judgement and the plan; pure |
 //! | 3 | [`quarantine`] | the Maildir of what was held |
 //! | 3 | [`lists`] | what the admin allows and blocks |
@@ -32,6 +33,7 @@
 
 pub mod admin;
 pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod daemon;
@@ -42,6 +44,8 @@ pub mod link;
 pub mod lists;
 pub mod mail;
 pub mod model;
+#[cfg(test)]
+mod mutation;
 pub mod net;
 pub mod notify;
 pub mod pipeline;

@@ -22,6 +22,12 @@ pub(crate) fn not_run(test: &str, missing: &str, remedy: &str) {
     }
 }
 
+/// How much of the same a test does: `few` in `make test`, `many` where `MAILWARD_THOROUGH` is set, as `make faults`,
+/// `make soak` and `make malformed` do.
+pub(crate) fn effort(few: usize, many: usize) -> usize {
+    if std::env::var_os("MAILWARD_THOROUGH").is_some() { many } else { few }
+}
+
 /// `folder` of the third-party test data, or `None` after saying that it is missing.
 ///
 /// # Panics

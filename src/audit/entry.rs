@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::caught::Caught;
 use super::files::Day;
+use super::handed::Handed;
 use super::line::LineHash;
 use super::record::Record;
+use super::reported::Reported;
 use crate::model::{MailId, Timestamp};
 
 /// One entry of the journal.
@@ -23,9 +25,14 @@ pub enum Entry {
         id: MailId,
         /// It was written without error; if not, the sender will try again.
         reached: bool,
+        /// What was answered in place of what was decided, because nobody has the message; `None`: what was decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead: Option<String>,
         /// When.
         time: Timestamp,
     },
+    /// A message was handed on by ourselves (LMTP), and what the next server said.
+    Handed(Box<Handed>),
     /// Something happened to a message in quarantine.
     Quarantine {
         /// The entry: the id of the message that was stored.
@@ -42,6 +49,8 @@ pub enum Entry {
     },
     /// A message that was accepted turned out to be bad.
     Caught(Box<Caught>),
+    /// Somebody said what a delivered message is.
+    Reported(Box<Reported>),
     /// Somebody changed something, or was not let in.
     Admin {
         /// What.
@@ -86,6 +95,36 @@ pub enum Entry {
         /// When it was seen.
         time: Timestamp,
     },
+    /// What stood here was erased on request. The line is as long as it was.
+    Erased {
+        /// The hash of the line that stood here, by which the chain goes on.
+        #[serde(with = "short")]
+        hash: LineHash,
+        /// Which [`Entry::Erasure`] tells of it.
+        act: u64,
+        /// What kind of entry it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        what: Option<String>,
+        /// The message it was about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MailId>,
+        /// When that was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<Timestamp>,
+    },
+    /// Entries were erased on request. An erased line of which no such entry tells was changed otherwise.
+    Erasure {
+        /// Its number: a time in milliseconds.
+        act: u64,
+        /// By whom.
+        by: String,
+        /// When.
+        time: Timestamp,
+        /// Of whom, as a keyed hash.
+        subject: String,
+        /// What was erased.
+        days: Vec<ErasedDay>,
+    },
     /// Retention removes days from the front.
     Expired {
         /// The first day removed.
@@ -99,6 +138,33 @@ pub enum Entry {
         /// When.
         time: Timestamp,
     },
+}
+
+/// What was erased from the file of one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedDay {
+    /// Which.
+    pub day: Day,
+    /// How many lines.
+    pub records: u64,
+    /// The SHA-256 over the hashes of those lines, in their order.
+    pub digest: LineHash,
+}
+
+/// A hash in few characters.
+mod short {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::LineHash;
+
+    pub(super) fn serialize<S: Serializer>(hash: &LineHash, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&hash.short())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<LineHash, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        LineHash::from_short(text.as_bytes()).ok_or_else(|| D::Error::custom("no hash"))
+    }
 }
 
 /// What an admin, or somebody who is none, did.
@@ -125,10 +191,18 @@ pub enum AdminEvent {
     FeedRefreshed,
     /// rspamd was taught.
     Learned,
+    /// A backup was written.
+    BackedUp,
+    /// What a backup holds was put in place.
+    Restored,
+    /// What is on record about somebody was written out.
+    SubjectExported,
     /// The configuration was read again and is in use.
     Reloaded,
     /// The configuration was read again and refused; the old one stays.
     ReloadRefused,
+    /// Another level of the log for a while, or the end of it.
+    LogLevel,
 }
 
 impl AdminEvent {
@@ -146,8 +220,12 @@ impl AdminEvent {
             Self::AccessRefused => "access-refused",
             Self::FeedRefreshed => "feed-refreshed",
             Self::Learned => "learned",
+            Self::BackedUp => "backed-up",
+            Self::Restored => "restored",
+            Self::SubjectExported => "subject-exported",
             Self::Reloaded => "reloaded",
             Self::ReloadRefused => "reload-refused",
+            Self::LogLevel => "log-level",
         }
     }
 }
@@ -156,6 +234,8 @@ impl AdminEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuarantineEvent {
+    /// It was decided to be delivered and could not be handed on, so it is held.
+    Held,
     /// The sender tried again and the same entry took it.
     Repeated,
     /// About to be delivered to one of those it was held for.
@@ -185,6 +265,7 @@ impl QuarantineEvent {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Repeated => "repeated",
             Self::Releasing => "releasing",
             Self::Released => "released",
@@ -207,7 +288,11 @@ impl Entry {
         match self {
             Self::Judged(record) => record.time,
             Self::Caught(caught) => caught.time,
+            Self::Erased { time, .. } => time.unwrap_or_default(),
+            Self::Handed(handed) => handed.time,
+            Self::Reported(report) => report.time,
             Self::Answered { time, .. }
+            | Self::Erasure { time, .. }
             | Self::Admin { time, .. }
             | Self::Quarantine { time, .. }
             | Self::Started { time, .. }
@@ -224,12 +309,16 @@ impl Entry {
         match self {
             Self::Judged(record) => Some(record.id),
             Self::Caught(caught) => Some(caught.id),
+            Self::Handed(handed) => Some(handed.id),
+            Self::Reported(report) => report.id,
             Self::Answered { id, .. } | Self::Quarantine { id, .. } => Some(*id),
+            Self::Erased { id, .. } => *id,
             Self::Admin { .. }
             | Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Torn { .. }
             | Self::Gap { .. }
+            | Self::Erasure { .. }
             | Self::Expired { .. } => None,
         }
     }

@@ -21,7 +21,7 @@ const MAX_LIMIT: usize = 1000;
 /// Bytes of the journal that one question may read.
 const MAX_READ: u64 = 4 << 30;
 /// What the lines of messages begin with; nearly all lines are such.
-const OF_MESSAGES: [&[u8]; 2] = [b"{\"judged\"", b"{\"answered\""];
+const OF_MESSAGES: [&[u8]; 3] = [b"{\"judged\"", b"{\"answered\"", b"{\"handed\""];
 
 /// Which events are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct EventQuery {
     pub until: Option<Timestamp>,
     /// Text in who did it: `token ci`.
     pub by: Option<String>,
+    /// Only what people said of mail they got.
+    pub reports: bool,
     /// At most so many, up to 1000; 0 is 100.
     pub limit: usize,
 }
@@ -62,7 +64,11 @@ impl Audit {
         let by = query.by.as_deref().unwrap_or_default().to_lowercase();
         let wanted = |entry: &Entry| {
             let time = entry.time();
-            since <= time && time < until && is_event(entry) && author(entry).to_lowercase().contains(&by)
+            since <= time
+                && time < until
+                && is_event(entry)
+                && (!query.reports || matches!(entry, Entry::Reported(_)))
+                && author(entry).to_lowercase().contains(&by)
         };
         let mut found = Events::default();
         let (mut read, mut damaged) = (0, 0_u64);
@@ -123,7 +129,7 @@ impl Audit {
 /// Whether it is what somebody did, or what happened to the daemon; not what mail brings with it.
 fn is_event(entry: &Entry) -> bool {
     match entry {
-        Entry::Judged(_) | Entry::Answered { .. } => false,
+        Entry::Judged(_) | Entry::Answered { .. } | Entry::Handed(_) | Entry::Erased { .. } => false,
         Entry::Quarantine { what, .. } => {
             !matches!(what, QuarantineEvent::Repeated | QuarantineEvent::Expired)
         }
@@ -134,8 +140,10 @@ fn is_event(entry: &Entry) -> bool {
 /// Who did it; empty where it was nobody.
 fn author(entry: &Entry) -> &str {
     match entry {
-        Entry::Admin { by, .. } | Entry::Quarantine { by, .. } => by,
+        Entry::Admin { by, .. } | Entry::Quarantine { by, .. } | Entry::Erasure { by, .. } => by,
         Entry::Caught(caught) => caught.by.name(),
+        Entry::Reported(report) if report.user.is_empty() => &report.by,
+        Entry::Reported(report) => &report.user,
         _ => "",
     }
 }

@@ -33,6 +33,8 @@ impl Audit {
     /// # Errors
     /// If files cannot be read or removed, or the journal cannot be written.
     pub fn expire(&self) -> Result<Expiry, AuditError> {
+        // A backup reads, or something is erased: the days go an hour later.
+        let Ok(_files) = self.files.try_write() else { return Ok(Expiry::default()) };
         let io = |action| move |source| AuditError::Directory { dir: self.dir.clone(), action, source };
         let leaving = self.leaving().map_err(io("looking for old days"))?;
         let (Some(&(first, _)), Some(&(last, _))) = (leaving.first(), leaving.last()) else {
@@ -69,7 +71,7 @@ impl Audit {
             days.push((day, fs::metadata(day.path(&self.dir))?.len()));
         }
         let mut total: u64 = days.iter().map(|(_, size)| size).sum();
-        let oldest = self.clock.now().before(self.config.retention.duration());
+        let oldest = self.clock.settled().before(self.config.retention.duration());
         let begun = match witness::read(&self.dir, ANCHOR)? {
             Found::Mark(mark) => Some(mark.day),
             Found::Missing | Found::Damaged => None,

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::query::Query;
+use super::record::Record;
 use super::row::Row;
 use super::{Audit, AuditError};
 use crate::model::text::csv_field;
@@ -67,12 +68,25 @@ impl Audit {
     }
 }
 
+/// The first line of a CSV export.
+#[must_use]
+pub const fn csv_header() -> &'static str {
+    CSV_HEADER
+}
+
+/// The line of one record in it.
+#[must_use]
+pub fn csv_row(record: &Record) -> String {
+    csv(&Row::of(record))
+}
+
 fn csv(row: &Row) -> String {
     let direction = match row.direction {
         crate::model::Direction::Inbound => "inbound",
         crate::model::Direction::Outbound => "outbound",
     };
     let answered = match row.answered {
+        Some(_) if row.instead.is_some() => "not-delivered",
         Some(true) => "yes",
         Some(false) => "lost",
         None => "",

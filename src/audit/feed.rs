@@ -15,7 +15,7 @@ use crate::model::MailId;
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     Judged(Box<Row>),
-    Answered { id: MailId, reached: bool },
+    Answered { id: MailId, reached: bool, instead: Option<String> },
     Event { id: MailId },
     Other,
 }
@@ -34,6 +34,8 @@ pub(super) enum Request {
     Barrier(mpsc::Sender<()>),
     /// Forget all up to and with this day; the answer is how many rows that were.
     Expire(Day, mpsc::Sender<u64>),
+    /// Forget these messages.
+    Forget(Vec<MailId>, mpsc::Sender<()>),
     /// Make all of it again from the journal.
     Rebuild,
 }

@@ -124,8 +124,8 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Reads lines from a place on, up to another. Memory is bounded by the longest line allowed.
-pub(super) struct Lines {
-    inner: BufReader<Take<File>>,
+pub(super) struct Lines<R = File> {
+    inner: BufReader<Take<R>>,
     buffer: Vec<u8>,
     offset: u64,
 }
@@ -141,10 +141,14 @@ pub(super) struct RawLine<'a> {
 impl Lines {
     /// The lines of `path` from the byte `from` up to the byte `to`, or the end.
     pub(super) fn open(path: &Path, from: u64, to: Option<u64>) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        if from > 0 {
-            file.seek(SeekFrom::Start(from))?;
-        }
+        Self::of(File::open(path)?, from, to)
+    }
+}
+
+impl<R: Read + Seek> Lines<R> {
+    /// The same of a file that is open.
+    pub(super) fn of(mut file: R, from: u64, to: Option<u64>) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(from))?;
         let most = to.map_or(u64::MAX, |to| to.saturating_sub(from));
         let inner = BufReader::with_capacity(64 * 1024, file.take(most));
         Ok(Self { inner, buffer: Vec::new(), offset: from })

@@ -1,9 +1,11 @@
 //! Keeping a record within bounds, because everything in it came from outside.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::record::Record;
 use crate::model::authentication::Spf;
+use crate::model::file_name::shortened;
 use crate::model::{Authentication, Author, ClientAddr, Explanation, Recipient};
 
 /// How much of each thing a record may hold. Texts are counted in characters.
@@ -31,6 +33,9 @@ pub(super) fn allowance(record: &Record) -> usize {
     let recipients: usize = record.envelope.recipients.iter().map(|r| r.argument().len() + 16).sum();
     (16 * 1024_usize).saturating_add(sent.saturating_add(recipients).saturating_mul(2))
 }
+
+/// Names of one file besides the first: as many as are ever seen.
+const MAX_OTHER_NAMES: usize = 3;
 
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 200;
@@ -79,6 +84,14 @@ impl Record {
         }
 
         let mut cut = 0;
+        for file in &mut self.attachments {
+            file.other_names.truncate(MAX_OTHER_NAMES.min(list));
+            file.path.truncate(path);
+            let names = std::iter::once(&mut file.name).chain(&mut file.other_names).map(|s| (s, 120));
+            for (name, max) in names.chain(file.path.iter_mut().map(|s| (s, 60))) {
+                cut += usize::from(cut_name(name, max.min(text)));
+            }
+        }
         self.texts(text, address, path, &mut |s, max| cut += usize::from(cut_text(s, max)));
         for path in std::iter::once(&mut self.envelope.reverse_path.0).chain(&mut self.envelope.recipients) {
             if path.argument().len() > address {
@@ -117,12 +130,7 @@ impl Record {
         }
         self.envelope.parameters.iter_mut().for_each(|s| each(s, address));
         self.message.subject.iter_mut().for_each(|s| each(s, MAX_SUBJECT.min(text)));
-        for file in &mut self.attachments {
-            each(&mut file.name, text.min(120));
-            each(&mut file.media_type, address);
-            file.path.truncate(path);
-            file.path.iter_mut().for_each(|s| each(s, text.min(60)));
-        }
+        self.attachments.iter_mut().for_each(|file| each(&mut file.media_type, address));
         for seen in &mut self.urls {
             each(&mut seen.url, text.min(500));
             each(&mut seen.shown, text.min(120));
@@ -215,6 +223,16 @@ fn shorten<T>(left_out: &mut Vec<String>, what: &str, list: &mut Vec<T>, max: us
         left_out.push(format!("{} {what}", list.len() - max));
         list.truncate(max);
     }
+}
+
+/// Leaves out the middle: how a name ends is what rules ask for. Whether there was anything to cut.
+fn cut_name(name: &mut String, max: usize) -> bool {
+    let cut = match shortened(name, max) {
+        Cow::Borrowed(_) => return false,
+        Cow::Owned(cut) => cut,
+    };
+    *name = cut;
+    true
 }
 
 /// Cuts after `max` characters and marks the cut; whether there was anything to cut.

@@ -55,6 +55,7 @@ impl Index {
         let meta = store.tree("audit-meta").map_err(AuditError::Index)?;
         let trouble = Arc::new(Mutex::new(None));
         let mut indexer = Indexer {
+            store: store.clone(),
             dir: dir.to_owned(),
             rows: rows.clone(),
             meta,
@@ -67,6 +68,7 @@ impl Index {
             pending: BTreeMap::new(),
             paused: None,
             rebuilt: false,
+            generation: store.generation(),
         };
         let thread = std::thread::Builder::new()
             .name("audit-index".to_owned())
@@ -98,6 +100,14 @@ impl Index {
         receiver.recv().unwrap_or(0)
     }
 
+    /// Removes the rows of these messages.
+    pub(super) fn forget(&self, ids: Vec<MailId>) {
+        let (sender, receiver) = mpsc::channel();
+        self.feed.ask(Request::Forget(ids, sender));
+        // The thread answers when it is done; where it is gone, nothing is left to do.
+        receiver.recv().unwrap_or(());
+    }
+
     /// Asks for all of it to be made again.
     pub(super) fn rebuild(&self) {
         self.feed.ask(Request::Rebuild);
@@ -123,6 +133,7 @@ enum IndexError {
 }
 
 struct Indexer {
+    store: Store,
     dir: PathBuf,
     rows: Tree<Row>,
     meta: Tree<Position>,
@@ -140,6 +151,8 @@ struct Indexer {
     paused: Option<Instant>,
     /// It was made again once already; twice is no use.
     rebuilt: bool,
+    /// Which opening of the store `flushed` is about.
+    generation: u64,
 }
 
 impl Indexer {
@@ -162,12 +175,21 @@ impl Indexer {
 
     fn answer(&mut self, request: Request) {
         match request {
-            // Who asked may have given up waiting.
-            Request::Barrier(sender) => sender.send(()).unwrap_or(()),
+            Request::Barrier(sender) => {
+                if self.store.generation() != self.generation {
+                    self.guarded(|me| me.index(Vec::new()));
+                }
+                // Who asked may have given up waiting.
+                sender.send(()).unwrap_or(());
+            }
             Request::Expire(last, sender) => {
                 let mut removed = 0;
                 self.guarded(|me| me.expire(last, &mut removed));
                 sender.send(removed).unwrap_or(());
+            }
+            Request::Forget(ids, sender) => {
+                self.guarded(|me| me.forget_messages(&ids));
+                sender.send(()).unwrap_or(());
             }
             Request::Rebuild => {
                 if !self.rebuilt {
@@ -179,13 +201,21 @@ impl Indexer {
 
     /// Runs one step; an error or panic leaves the index as it was and is tried again later.
     fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), IndexError>) {
-        if self.paused.is_some_and(|until| Instant::now() < until) {
+        // What was in the way may be gone with the old opening.
+        let same = self.store.generation() == self.generation;
+        if same && self.paused.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        let result = std::panic::catch_unwind(AssertUnwindSafe(|| step(self)));
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.look_again()?;
+            step(self)
+        }));
         let trouble = match result {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some((error.to_string(), matches!(error, IndexError::Store(_)))),
+            // A disk that is full damages nothing.
+            Ok(Err(error)) => {
+                Some((error.to_string(), matches!(&error, IndexError::Store(error) if !error.is_io())))
+            }
             Err(cause) => {
                 self.metrics.panics.with_label_values(&["audit-index"]).inc();
                 Some((format!("the thread that indexes panicked: {}", panic_text(&*cause)), false))
@@ -198,6 +228,9 @@ impl Indexer {
             self.at = self.flushed;
             if damaged && !self.rebuilt {
                 return self.guarded(Self::rebuild);
+            }
+            if damaged {
+                self.store.suspect();
             }
             self.paused = Some(Instant::now() + PAUSE);
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
@@ -223,6 +256,19 @@ impl Indexer {
             self.forget_from(end.day)?;
         }
         self.replay(end)
+    }
+
+    /// The store was opened again: rows that were told to be in it may not be.
+    fn look_again(&mut self) -> Result<(), IndexError> {
+        let generation = self.store.generation();
+        if generation == self.generation {
+            return Ok(());
+        }
+        self.pending.clear();
+        self.at = self.meta.get(POSITION)?.unwrap_or(BEGIN);
+        self.flushed = self.at;
+        self.generation = generation;
+        self.replay(self.end)
     }
 
     fn rebuild(&mut self) -> Result<(), IndexError> {
@@ -314,7 +360,10 @@ impl Indexer {
                 row.at = at;
                 self.pending.insert(row.id, *row);
             }
-            Item::Answered { id, reached } => self.change(id, |row| row.answered = Some(reached))?,
+            Item::Answered { id, reached, instead } => self.change(id, |row| {
+                row.answered = Some(reached);
+                row.instead = instead;
+            })?,
             Item::Event { id } => self.change(id, |row| {
                 if row.events.len() < MAX_EVENTS && !row.events.contains(&at) {
                     row.events.push(at);
@@ -363,6 +412,16 @@ impl Indexer {
         self.flush()
     }
 
+    fn forget_messages(&mut self, ids: &[MailId]) -> Result<(), IndexError> {
+        self.flush()?;
+        for step in ids.chunks(CHUNK) {
+            let mut batch = self.rows.batch();
+            step.iter().for_each(|id| batch.remove(id.as_str().as_bytes()));
+            self.rows.apply(batch)?;
+        }
+        Ok(())
+    }
+
     fn expire(&mut self, last: Day, removed: &mut u64) -> Result<(), IndexError> {
         self.flush()?;
         let to = MailId::from_parts(last.end().millis(), 0);
@@ -398,14 +457,20 @@ impl Item {
     pub(super) fn of(entry: &Entry) -> Self {
         match entry {
             Entry::Judged(record) => Self::Judged(Box::new(Row::of(record))),
-            Entry::Answered { id, reached, .. } => Self::Answered { id: *id, reached: *reached },
+            Entry::Answered { id, reached, instead, .. } => {
+                Self::Answered { id: *id, reached: *reached, instead: instead.clone() }
+            }
             Entry::Quarantine { id, .. } => Self::Event { id: *id },
             Entry::Caught(caught) => Self::Event { id: caught.id },
+            Entry::Handed(handed) => Self::Event { id: handed.id },
+            Entry::Reported(report) => report.id.map_or(Self::Other, |id| Self::Event { id }),
             Entry::Admin { .. }
             | Entry::Started { .. }
             | Entry::Stopped { .. }
             | Entry::Torn { .. }
             | Entry::Gap { .. }
+            | Entry::Erased { .. }
+            | Entry::Erasure { .. }
             | Entry::Expired { .. } => Self::Other,
         }
     }

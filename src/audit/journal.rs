@@ -1,8 +1,6 @@
 //! Writing the journal: one `write(2)` an append, in the order of the chain.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +13,7 @@ use super::feed::{Feed, Item, Placed};
 use super::files::{Day, Position};
 use super::line::{self, LineHash, MAX_CONTENT};
 use super::opening::{self, Opening};
+use super::segment::{Files, Segment};
 use super::sync::{self, Progress};
 use super::witness::{Head, Mark};
 use super::{AuditError, Config, SyncMode};
@@ -31,6 +30,8 @@ pub(super) struct Journal {
 /// What the appending threads and the syncer share.
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
+    /// The same, open: a sync of the names in it must not need a descriptor when there is none.
+    pub(super) folder: File,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
@@ -43,16 +44,6 @@ pub(super) struct Shared {
     /// Tests let syncs fail.
     #[cfg(test)]
     pub(super) fail_syncs: std::sync::atomic::AtomicBool,
-}
-
-/// One file being written, or written and not yet synced.
-pub(super) struct Segment {
-    pub(super) day: Day,
-    pub(super) file: Arc<File>,
-    /// Bytes known to be on disk.
-    pub(super) synced: u64,
-    /// Bytes written.
-    pub(super) end: u64,
 }
 
 /// A line that waits to be written.
@@ -123,14 +114,16 @@ impl Journal {
         let failed = |action| move |source| AuditError::Directory { dir: dir.to_owned(), action, source };
         let mut segments = Vec::new();
         if let Some((day, end)) = current {
-            let file = open_file(&day.path(dir), false).map_err(failed("opening the last file"))?;
+            let files = Files::open(&day.path(dir), false).map_err(failed("opening the last file"))?;
             // What an earlier process wrote may not be on disk; the first sync takes the whole file.
-            segments.push(Segment { day, file: Arc::new(file), synced: end, end });
+            segments.push(Segment { day, files: Arc::new(files), synced: end, end });
         }
+        let folder = File::open(dir).map_err(failed("opening it"))?;
         let head = Head::open(dir, super::HEAD).map_err(failed("opening the head"))?;
         let (sender, progress) = watch::channel(Progress::default());
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
+            folder,
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             inner: Mutex::new(Inner {
@@ -230,6 +223,14 @@ impl Journal {
         Ok(inner.segments.last().map(|s| Position { day: s.day, offset: s.end }))
     }
 
+    /// Writes what waits and returns the end of the journal and its last line.
+    pub(super) fn end_and_last(&self) -> Result<(Option<Position>, Mark), AuditError> {
+        let mut inner = self.shared.lock();
+        self.shared.write(&mut inner, None)?;
+        let end = inner.segments.last().map(|s| Position { day: s.day, offset: s.end });
+        Ok((end, inner.last))
+    }
+
     /// The end of the journal, whatever waits.
     pub(super) fn written_end(&self) -> Option<Position> {
         self.shared.lock().segments.last().map(|s| Position { day: s.day, offset: s.end })
@@ -276,7 +277,7 @@ impl Shared {
     fn try_write(&self, inner: &mut Inner, last: Option<Pending>) -> Result<(), AuditError> {
         if let (Some(end), Some(segment)) = (inner.cut_to, inner.segments.last()) {
             let failed = |source| AuditError::Append { path: segment.day.path(&self.dir), source };
-            segment.file.set_len(end).map_err(failed)?;
+            segment.files.cut(end).map_err(failed)?;
             inner.cut_to = None;
         }
         self.choose_file(inner)?;
@@ -294,9 +295,9 @@ impl Shared {
             mark = Mark { day: segment.day, start, end, hash };
             places.push((start, end));
         }
-        if let Err(source) = write_once(&segment.file, buffer) {
+        if let Err(source) = segment.files.append(buffer) {
             // A part may be there: a full disk takes what still fits. It must not stay.
-            inner.cut_to = segment.file.set_len(segment.end).is_err().then_some(segment.end);
+            inner.cut_to = segment.files.cut(segment.end).is_err().then_some(segment.end);
             return Err(failed(source));
         }
 
@@ -317,39 +318,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins a new file when the day is over. A clock that goes back does not bring back a day.
+    /// Begins a new file when the day is over. A clock that goes back does not bring back a day, and one that leaps
+    /// ahead begins none: all records until then would be in that file.
     fn choose_file(&self, inner: &mut Inner) -> Result<(), AuditError> {
-        let today = Day::of(self.clock.now());
+        let today = Day::of(self.clock.settled());
         if inner.segments.last().is_some_and(|s| s.day >= today) {
             return Ok(());
         }
         let path = today.path(&self.dir);
-        let file = open_file(&path, true).map_err(|source| AuditError::Append { path, source })?;
+        let files = Files::open(&path, true).map_err(|source| AuditError::Append { path, source })?;
         tracing::info!(day = %today, head = %inner.last.hash, "the audit journal begins a new file");
-        inner.segments.push(Segment { day: today, file: Arc::new(file), synced: 0, end: 0 });
+        inner.segments.push(Segment { day: today, files: Arc::new(files), synced: 0, end: 0 });
         inner.new_file = true;
         Ok(())
-    }
-}
-
-fn open_file(path: &Path, new: bool) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(new).mode(0o640).open(path)
-}
-
-/// All of it in one call, or an error.
-fn write_once(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    loop {
-        match file.write(bytes) {
-            Ok(n) if n == bytes.len() => return Ok(()),
-            Ok(n) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::StorageFull,
-                    format!("only {n} of {} bytes could be written; the disk is full", bytes.len()),
-                ));
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) const HEADER: usize = 8 + 1 + 8 + 1 + 64 + 1;
 pub(super) const MAX_CONTENT: usize = 1 << 20;
 /// Most bytes of a line, line break included.
 pub(super) const MAX_LINE: usize = HEADER + MAX_CONTENT + 1;
+/// How the content of a line begins that was erased on request; the hash of what stood there follows.
+pub(super) const ERASED: &[u8] = b"{\"erased\":{\"hash\":\"";
 /// Where the checksum begins, and where what it covers begins.
 const CHECKSUM: usize = 9;
 const COVERED: usize = 18;
@@ -39,6 +41,32 @@ impl LineHash {
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
         Self(Sha256::digest(line).into())
+    }
+
+    /// Adds it to a hash over many.
+    pub(super) fn add_to(&self, digest: &mut Sha256) {
+        digest.update(self.0);
+    }
+
+    /// The hash over many.
+    pub(super) fn finish(digest: Sha256) -> Self {
+        Self(digest.finalize().into())
+    }
+
+    /// In 43 characters, for where room is scarce: base64url.
+    pub(super) fn short(&self) -> String {
+        data_encoding::BASE64URL_NOPAD.encode(&self.0)
+    }
+
+    pub(super) fn from_short(text: &[u8]) -> Option<Self> {
+        data_encoding::BASE64URL_NOPAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// Under which hash the chain knows this line, of which `content` is a part: its own, or, where its
+    /// content was erased, that of the line that stood here before.
+    pub(super) fn in_chain(line: &[u8], content: &[u8]) -> Self {
+        let said = content.strip_prefix(ERASED).and_then(|rest| rest.get(..43)).and_then(Self::from_short);
+        said.unwrap_or_else(|| Self::of(line))
     }
 
     fn from_hex(text: &[u8]) -> Option<Self> {

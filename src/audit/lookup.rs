@@ -23,6 +23,8 @@ pub struct Explained {
     pub record: Record,
     /// Whether the answer reached the MTA; `None` is not known.
     pub answered: Option<bool>,
+    /// What was answered in place of what was decided, because the next server took the message for nobody.
+    pub instead: Option<String>,
     /// What happened to it later, in order.
     pub events: Vec<Entry>,
     /// What could not be read of that, as sentences.
@@ -49,6 +51,18 @@ impl Audit {
         }
     }
 
+    /// Whether there is a record of the message `id`; `None` while the index cannot say. Blocks.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn is_on_record(&self, id: MailId) -> Result<Option<bool>, AuditError> {
+        if self.catch_up().is_some() {
+            return Ok(None);
+        }
+        let known = self.index.rows.contains(id.as_str().as_bytes()).map_err(AuditError::Index)?;
+        Ok(Some(known))
+    }
+
     pub(super) fn explain(&self, row: &Row) -> Result<Explained, AuditError> {
         let record = match self.read(row.at)? {
             Entry::Judged(record) if record.id == row.id => *record,
@@ -67,7 +81,8 @@ impl Audit {
         {
             places.extend(first.events);
         }
-        let mut explained = Explained { record, answered: row.answered, events: vec![], problems: vec![] };
+        let (answered, instead) = (row.answered, row.instead.clone());
+        let mut explained = Explained { record, answered, instead, events: vec![], problems: vec![] };
         for at in places {
             match self.read(at) {
                 Ok(entry) => explained.events.push(entry),
@@ -89,13 +104,16 @@ impl Audit {
         Entry::decode(line.content).map_err(|e| damaged(e.to_string()))
     }
 
-    /// Without the index: reads the files of the day the id was made and the next. What happened to
-    /// the message on later days is not seen.
+    /// Without the index: reads the files of the day the id was made and the next, and the newest, where records of
+    /// a clock that leaps are. What happened to the message on later days is not seen.
     fn search(&self, id: MailId) -> Result<Option<Explained>, AuditError> {
         let mut explained: Option<Explained> = None;
-        let (mut answered, mut events) = (None, Vec::new());
+        let (mut answered, mut instead, mut events) = (None, None, Vec::new());
         let day = Day::of(Timestamp::from_millis(id.unix_millis()));
-        for day in [day, day.next()] {
+        let newest = self.journal.written_end().map(|end| end.day);
+        for day in
+            [day, day.next()].into_iter().chain(newest.filter(|newest| ![day, day.next()].contains(newest)))
+        {
             let failed =
                 |source| AuditError::Directory { dir: self.dir.clone(), action: "reading it", source };
             let mut lines = match Lines::open(&day.path(&self.dir), 0, None) {
@@ -114,6 +132,7 @@ impl Audit {
                         explained = Some(Explained {
                             record: *record,
                             answered: None,
+                            instead: None,
                             events: vec![],
                             problems: vec![
                                 "the index cannot be used now; what happened on later days is not shown"
@@ -121,13 +140,15 @@ impl Audit {
                             ],
                         });
                     }
-                    Ok(Entry::Answered { id: of, reached, .. }) if of == id => answered = Some(reached),
+                    Ok(Entry::Answered { id: of, reached, instead: said, .. }) if of == id => {
+                        (answered, instead) = (Some(reached), said);
+                    }
                     Ok(entry) if entry.id() == Some(id) => events.push(entry),
                     Ok(_) | Err(_) => {}
                 }
             }
         }
-        Ok(explained.map(|found| Explained { answered, events, ..found }))
+        Ok(explained.map(|found| Explained { answered, instead, events, ..found }))
     }
 
     /// Messages, newest first. Blocks; looks at half a million at most, then says where to go on.

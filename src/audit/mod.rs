@@ -12,7 +12,7 @@
 //! before (line break included) in 64, the entry as JSON in printable ASCII. The first line of a file
 //! links to the last one of the file before; the very first to 64 zeros. So `sed -n 7p FILE |
 //! sha256sum` prints what line 8 says. Beside the files stand `head`, the last line known to be on
-//! disk, and `anchor`, the last line of the last day that retention removed. `*.torn` holds what a
+//! disk, `erasing` while records are erased on request ([`Audit::erase`]), and `anchor`, the last line of the last day that retention removed. `*.torn` holds what a
 //! crash left behind the last whole line. No body text is ever in any of them.
 //!
 //! The chain shows changes by accident, and by people who do not compute it anew from there on. Who may
@@ -46,18 +46,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByteSize, MailId, Span, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::model::{ByteSize, MailId, Span, Timestamp, text};
+use crate::store::Store;
 use crate::telemetry::{Clock, Metrics};
 
 mod caught;
 mod entry;
+mod erase;
+mod erasing;
+mod error;
 mod events;
 mod expire;
 mod export;
 mod feed;
 mod files;
 mod fit;
+mod handed;
 mod index;
 mod journal;
 mod line;
@@ -67,8 +71,12 @@ mod pseudonym;
 mod query;
 mod reader;
 mod record;
+mod reported;
 mod row;
+mod segment;
+mod snapshot;
 mod standing;
+mod subject;
 mod sync;
 mod verify;
 mod witness;
@@ -77,19 +85,25 @@ mod witness;
 mod tests;
 
 pub use caught::{Caught, CaughtBy};
-pub use entry::{AdminEvent, Entry, QuarantineEvent};
+pub use entry::{AdminEvent, Entry, ErasedDay, QuarantineEvent};
+pub use erase::Erased;
+pub use error::AuditError;
 pub use events::{EventQuery, Events};
 pub use expire::Expiry;
-pub use export::Format;
+pub use export::{Format, csv_header, csv_row};
 pub use files::{Day, Position};
+pub use handed::{Handed, HandedTo};
 pub use line::LineHash;
 pub use lookup::Explained;
 pub use pseudonym::{KeyError, Pseudonyms};
 pub use query::{Listing, Query};
 pub use reader::{Damaged, Raw, Read, ReadError, Reader};
 pub use record::{AddedHeader, MessageFacts, PlanSummary, Record, SharedVerdict, Stage};
+pub use reported::{ReportKind, Reported};
 pub use row::Row;
+pub use snapshot::{Snapshot, SnapshotFile};
 pub use standing::Standing;
+pub use subject::Subject;
 pub use verify::{Problem, VerifyReport, verify_dir};
 
 use feed::{Feed, Item};
@@ -105,7 +119,7 @@ pub struct Config {
     pub sync: SyncMode,
     /// Days older than this are removed.
     pub retention: Span,
-    /// The oldest days are removed while the journal is larger than this. A record takes about 2kB; its
+    /// The oldest days are removed while the journal is larger than this. A record takes 2kB to 5kB; its
     /// row in the database about half as much again.
     pub max_size: ByteSize,
 }
@@ -136,80 +150,12 @@ pub enum Sync {
     Soon,
 }
 
+/// The most characters of an answer that is kept.
+const MAX_ANSWER: usize = 500;
 const HEAD: &str = "head";
 const ANCHOR: &str = "anchor";
 /// How long a reader waits for the index.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What can go wrong with the audit journal.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuditError {
-    /// The directory could not be worked with.
-    #[error("the audit journal {}: {action} failed: {source}", dir.display())]
-    Directory {
-        /// Where.
-        dir: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// A record could not be written; nothing of it is there.
-    #[error("the audit journal {} could not be written: {source}; no mail is accepted until it can", path.display())]
-    Append {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// What was written could not be forced to disk.
-    #[error("the audit journal could not be forced to disk: {0}; no mail is accepted until it can")]
-    Sync(String),
-    /// An entry could not be turned into JSON.
-    #[error("an audit record could not be written as JSON: {0}")]
-    Encode(#[source] serde_json::Error),
-    /// An entry is longer than a line may be.
-    #[error("an audit record would take {0} bytes, more than a line of the journal may have")]
-    TooLong(usize),
-    /// The daemon is stopping.
-    #[error("the audit journal is closed")]
-    Stopped,
-    /// The index could not be read.
-    #[error("the audit index: {0}")]
-    Index(#[source] StoreError),
-    /// A line of the journal is not what was written.
-    #[error("{file} has a damaged line at byte {offset}: {what}; run `mailward audit verify`")]
-    Damaged {
-        /// The file's name.
-        file: String,
-        /// Where the line begins.
-        offset: u64,
-        /// What is wrong.
-        what: String,
-    },
-    /// What was asked for could not be written out.
-    #[error("the export could not be written: {0}")]
-    Export(#[source] std::io::Error),
-}
-
-impl AuditError {
-    /// A bounded word for metrics.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::Directory { .. } => "directory",
-            Self::Append { .. } => "append",
-            Self::Sync(_) => "sync",
-            Self::Encode(_) => "encode",
-            Self::TooLong(_) => "too-long",
-            Self::Stopped => "stopped",
-            Self::Index(_) => "index",
-            Self::Damaged { .. } => "damaged",
-            Self::Export(_) => "export",
-        }
-    }
-}
 
 /// The audit journal with its index. Dropping it writes, syncs and indexes what is waiting.
 pub struct Audit {
@@ -217,6 +163,8 @@ pub struct Audit {
     config: Config,
     clock: Clock,
     pseudonyms: Option<Arc<Pseudonyms>>,
+    /// Read by who must find all files as they are; written by who removes or changes any.
+    files: std::sync::RwLock<()>,
     /// Dropped first: what it still writes goes to the index.
     journal: Journal,
     index: Index,
@@ -238,12 +186,28 @@ impl Audit {
     ) -> Result<(Arc<Self>, Vec<String>), AuditError> {
         let dir = state_dir.join("audit");
         let feed = Arc::new(Feed::default());
-        let (journal, notes) = Journal::open(&dir, config, &clock, metrics, &feed)?;
+        let unfinished = erasing::resume(&dir).map_err(|source| AuditError::Directory {
+            dir: dir.clone(),
+            action: "finishing an erasure that was cut short",
+            source,
+        })?;
+        let (journal, mut notes) = Journal::open(&dir, config, &clock, metrics, &feed)?;
         let index = Index::start(store, &dir, journal.written_end(), &feed, metrics)?;
         let started = Entry::Started { version: env!("CARGO_PKG_VERSION").to_owned(), time: clock.now() };
         journal.append(Pending::new(started, Item::Other)?, false)?;
-        let audit = Self { dir, config: config.clone(), clock, pseudonyms, journal, index };
+        let files = std::sync::RwLock::default();
+        let audit = Self { dir, config: config.clone(), clock, pseudonyms, files, journal, index };
+        if let Some(unfinished) = unfinished {
+            audit.finish(unfinished)?;
+            notes.push("an erasure that was cut short is finished now".to_owned());
+        }
         Ok((Arc::new(audit), notes))
+    }
+
+    /// When the last day began that the journal in `<state_dir>/audit` has a file of; `None`: there is none.
+    #[must_use]
+    pub fn last_day(state_dir: &Path) -> Option<Timestamp> {
+        files::days(&state_dir.join("audit")).ok()?.last().map(|day| day.previous().end())
     }
 
     /// Appends an entry. Too long records are cut, and say so; with pseudonyms set, people are hidden.
@@ -265,6 +229,15 @@ impl Audit {
         self.pseudonyms.as_ref().map_or_else(|| text.to_owned(), |pseudonyms| pseudonyms.text(text))
     }
 
+    /// Appends an entry, on disk on return, where there is no runtime. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn note(&self, entry: Entry) -> Result<(), AuditError> {
+        self.journal.append(self.prepare(entry)?, false)?;
+        self.journal.sync()
+    }
+
     fn prepare(&self, mut entry: Entry) -> Result<Pending, AuditError> {
         if let Entry::Judged(record) = &mut entry {
             record.fit(&fit::USUAL);
@@ -275,6 +248,17 @@ impl Audit {
         if let (Entry::Quarantine { detail, .. }, Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
             *detail = pseudonyms.text(detail);
         }
+        if let (Entry::Answered { instead: Some(said), .. }, Some(pseudonyms)) =
+            (&mut entry, &self.pseudonyms)
+        {
+            *said = pseudonyms.text(said);
+        }
+        if let (Entry::Handed(handed), Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
+            for one in &mut handed.each {
+                one.to = pseudonyms.address(&one.to);
+                one.said = pseudonyms.text(&one.said);
+            }
+        }
         if let (Entry::Caught(caught), Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
             caught.what = pseudonyms.text(&caught.what);
             caught.says = pseudonyms.text(&caught.says);
@@ -282,16 +266,37 @@ impl Audit {
                 finding.text = pseudonyms.text(&finding.text);
             }
         }
+        if let (Entry::Reported(report), Some(pseudonyms)) = (&mut entry, &self.pseudonyms) {
+            report.hide(pseudonyms);
+        }
         let item = Item::of(&entry);
         Pending::new(entry, item)
     }
 
     /// Records whether the answer for a message reached the MTA. Never waits, never fails.
     pub fn note_answered(&self, id: MailId, reached: bool) {
-        let entry = Entry::Answered { id, reached, time: self.clock.now() };
+        self.note_answer(id, reached, None);
+    }
+
+    /// The same where nobody has the message that was to be delivered, and `instead` was answered. Never waits, never
+    /// fails.
+    pub fn note_undelivered(&self, id: MailId, reached: bool, instead: &str) {
+        self.note_answer(id, reached, Some(text::line(instead, MAX_ANSWER)));
+    }
+
+    fn note_answer(&self, id: MailId, reached: bool, instead: Option<String>) {
+        let entry = Entry::Answered { id, reached, instead, time: self.clock.now() };
         match self.prepare(entry) {
             Ok(pending) => self.journal.append_lazily(pending),
             Err(error) => tracing::error!(%error, "an answer could not be noted"),
+        }
+    }
+
+    /// Records what the next server said of a message. Never waits, never fails.
+    pub fn note_handed(&self, handed: Handed) {
+        match self.prepare(Entry::Handed(Box::new(handed))) {
+            Ok(pending) => self.journal.append_lazily(pending),
+            Err(error) => tracing::error!(%error, "what the next server said could not be noted"),
         }
     }
 
@@ -300,6 +305,7 @@ impl Audit {
     /// # Errors
     /// If a file cannot be read. What is wrong in the files is in the report.
     pub fn verify(&self) -> Result<VerifyReport, AuditError> {
+        let _files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let end = self.journal.end()?;
         verify::verify(&self.dir, end).map_err(|source| AuditError::Directory {
             dir: self.dir.clone(),

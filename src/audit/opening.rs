@@ -123,8 +123,9 @@ impl Tail {
         let mut last = known;
         let mut lines = Lines::open(&path, known.map_or(0, |m| m.end), Some(length))?;
         while let Some(raw) = lines.next()? {
-            if line::parse(raw.bytes).is_ok() {
-                last = Some(Mark { day, start: raw.start, end: raw.end, hash: LineHash::of(raw.bytes) });
+            if let Ok(line) = line::parse(raw.bytes) {
+                let hash = LineHash::in_chain(raw.bytes, line.content);
+                last = Some(Mark { day, start: raw.start, end: raw.end, hash });
             }
         }
         Ok(Self { last, end: last.map_or(0, |m| m.end), length })

@@ -159,6 +159,7 @@ impl Pseudonyms {
         record.message.from = record.message.from.as_deref().map(|from| self.addresses(from));
         for file in &mut record.attachments {
             file.name = self.file_name(&file.name);
+            file.other_names.iter_mut().for_each(|s| *s = self.file_name(s));
             file.path.iter_mut().for_each(|s| *s = self.file_name(s));
         }
         for seen in &mut record.urls {

@@ -67,6 +67,9 @@ pub struct Row {
     /// Whether the answer reached the MTA; `None` is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<bool>,
+    /// What was answered in place of what was decided, because the next server took the message for nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
     /// Where its line is.
     pub at: Position,
     /// Where the lines are that tell what happened to it later.
@@ -109,6 +112,7 @@ impl Row {
             quarantine: record.quarantine,
             incomplete: !record.not_inspected.is_empty() || record.coverage.gaps().next().is_some(),
             answered: None,
+            instead: None,
             at: Position { day: Day::FIRST, offset: 0 },
             events: Vec::new(),
         }

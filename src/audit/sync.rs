@@ -3,20 +3,17 @@
 //! A sync that starts serves every write before it. Who wants one *now* starts one at once or joins
 //! the next if one is under way; for the rest one runs within a second.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::files::{self, Lines};
+use super::files::Day;
 use super::journal::{Inner, Shared};
-use super::line;
+use super::segment::Files;
 use super::witness::Head;
 use crate::telemetry::spawn::panic_text;
 
@@ -138,8 +135,8 @@ struct Work {
 }
 
 struct Part {
-    day: files::Day,
-    file: Arc<std::fs::File>,
+    day: Day,
+    files: Arc<Files>,
     from: u64,
     to: u64,
 }
@@ -151,7 +148,7 @@ impl Work {
         }
         let parts = inner.segments.iter().map(|s| Part {
             day: s.day,
-            file: Arc::clone(&s.file),
+            files: Arc::clone(&s.files),
             from: s.synced,
             to: s.end,
         });
@@ -164,6 +161,7 @@ impl Work {
         })
     }
 
+    /// Opens nothing: whoever has no descriptor left can still make sure of what was written.
     fn sync(&self, shared: &Shared, head: &Head) -> io::Result<()> {
         #[cfg(test)]
         if shared.fail_syncs.load(std::sync::atomic::Ordering::Relaxed) {
@@ -171,12 +169,12 @@ impl Work {
         }
         for part in &self.parts {
             if self.again {
-                write_again(&part.day.path(&shared.dir), part.from, part.to)?;
+                part.files.write_again(part.from, part.to)?;
             }
-            part.file.sync_data()?;
+            part.files.sync()?;
         }
         if self.new_file {
-            files::sync_dir(&shared.dir)?;
+            shared.folder.sync_all()?;
         }
         head.write(&self.mark)
     }
@@ -191,26 +189,4 @@ impl Work {
         let current = inner.segments.last().map(|s| s.day);
         inner.segments.retain(|s| s.synced < s.end || Some(s.day) == current);
     }
-}
-
-/// Writes the same bytes once more. After a failed sync Linux holds the pages for clean: another sync
-/// would succeed without having written anything. What cannot be read back whole is not written, and
-/// the failure stays.
-fn write_again(path: &Path, from: u64, to: u64) -> io::Result<()> {
-    // Not the file that is appended to: with O_APPEND every write goes to the end.
-    let file = OpenOptions::new().write(true).open(path)?;
-    let mut lines = Lines::open(path, from, Some(to))?;
-    while let Some(raw) = lines.next()? {
-        line::parse(raw.bytes).map_err(|damage| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!(
-                    "the line at byte {} was lost by the failed sync ({damage}); restart mailward",
-                    raw.start
-                ),
-            )
-        })?;
-        file.write_all_at(raw.bytes, raw.start)?;
-    }
-    file.sync_data()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::erasing::Erasures;
 use super::files::{self, Day, Lines, Position};
 use super::line::{self, LineHash};
 use super::witness::{self, Found, Mark};
@@ -96,6 +97,7 @@ struct Walk {
     anchor: Option<Mark>,
     /// An entry of the journal says what the anchor says.
     anchor_confirmed: bool,
+    erasures: Erasures,
 }
 
 impl Walk {
@@ -106,6 +108,7 @@ impl Walk {
             head: None,
             anchor: None,
             anchor_confirmed: false,
+            erasures: Erasures::default(),
         };
         match head {
             Found::Mark(mark) => walk.head = Some(*mark).filter(|m| m.end > 0),
@@ -161,13 +164,16 @@ impl Walk {
                 };
                 self.problem(&name, number, raw.start, what);
             }
-            let hash = LineHash::of(raw.bytes);
+            let hash = LineHash::in_chain(raw.bytes, line.content);
             self.expected = Some(hash);
             self.report.head = Some(hash);
             self.report.records += 1;
             let mark = Mark { day, start: raw.start, end: raw.end, hash };
             if self.head == Some(mark) {
                 self.head = None;
+            }
+            if line.content.starts_with(line::ERASED) {
+                self.erasures.met(day, line.content, hash);
             }
             self.entry(&name, number, raw.start, line.content);
         }
@@ -184,7 +190,7 @@ impl Walk {
         let time = time_of(content);
         self.report.first = self.report.first.or(time);
         self.report.last = time.or(self.report.last);
-        let special = [&b"{\"gap\""[..], b"{\"torn\"", b"{\"expired\""];
+        let special = [&b"{\"gap\""[..], b"{\"torn\"", b"{\"expired\"", b"{\"erasure\""];
         if !special.iter().any(|s| content.starts_with(s)) {
             return;
         }
@@ -204,6 +210,7 @@ impl Walk {
                 self.note(format!("on {} retention removed the days from {first} to {last}", time.day()));
                 self.anchor_confirmed |= self.anchor.is_some_and(|a| a.hash == hash && a.day == last);
             }
+            Ok(Entry::Erasure { act, by, time, days, .. }) => self.erasures.told(act, by, time, days),
             Ok(_) => {}
             Err(e) => self.problem(file, number, offset, &format!("the line is not understood: {e}")),
         }
@@ -224,6 +231,9 @@ impl Walk {
                 self.problem(ANCHOR, 0, 0, what);
             }
         }
+        let (problems, notes) = std::mem::take(&mut self.erasures).compare(days.first().copied());
+        problems.iter().for_each(|(day, what)| self.problem(&day.file_name(), 0, 0, what));
+        notes.into_iter().for_each(|note| self.note(note));
         self.report
     }
 

@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::files::{self, Day};
-use super::line::LineHash;
+use super::line::{self, LineHash};
 
 /// A line of the journal, by place and hash. `end` 0 means that there is none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,11 @@ pub(super) struct Mark {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) hash: LineHash,
+}
+
+/// The hash of a whole line in the chain.
+fn chained(bytes: &[u8]) -> Option<LineHash> {
+    line::parse(bytes).ok().map(|line| LineHash::in_chain(bytes, line.content))
 }
 
 /// What was found under a witness' name.
@@ -38,7 +43,7 @@ pub(super) enum Found {
 const LENGTH: u64 = 141;
 
 impl Mark {
-    fn encode(&self, name: &str) -> String {
+    pub(super) fn encode(&self, name: &str) -> String {
         let Self { day, start, end, hash } = self;
         let text = format!("mailward-audit-{name} 1 {day} {start:016x} {end:016x} {hash}");
         let crc = crc32fast::hash(text.as_bytes());
@@ -69,7 +74,7 @@ impl Mark {
             Err(e) => return Err(e),
         };
         let line = lines.next()?;
-        Ok(line.is_some_and(|l| l.end == self.end && LineHash::of(l.bytes) == self.hash))
+        Ok(line.is_some_and(|l| l.end == self.end && chained(l.bytes) == Some(self.hash)))
     }
 }
 

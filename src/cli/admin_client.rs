@@ -1,6 +1,7 @@
-//! A client of the daemon's admin API, over its unix socket.
+//! A client of the daemon's admin API, over its unix socket, or with a token over its TCP port.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,20 +19,68 @@ pub(super) struct Client {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     socket: PathBuf,
+    /// The port and the token for it, where that is asked instead of the socket.
+    port: Option<(SocketAddr, String)>,
+    patience: Duration,
+}
+
+/// What speaks plain HTTP on this machine. It needs no certificates, and a machine without any has commands too.
+fn plain() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }
 
 impl Client {
     /// A client for the first unix socket among `admin.listen`.
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+        Self::patient(config, PATIENCE)
+    }
+
+    /// The same that waits so long for an answer.
+    pub(super) fn patient(config: &Config, patience: Duration) -> anyhow::Result<Self> {
         let socket = config.admin.listen.iter().find_map(crate::admin::Listen::unix_path).context(
             "admin.listen names no unix socket, and the commands reach the daemon through one; add \
              \"unix:/run/mailward/admin.sock\" there",
         )?;
         let socket = socket.to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http =
-            reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().timeout(PATIENCE).build()?;
-        Ok(Self { http, runtime, socket })
+        let http = plain().unix_socket(socket.clone()).timeout(patience).build()?;
+        Ok(Self { http, runtime, socket, port: None, patience })
+    }
+
+    /// A client for the TCP port, which must be on loopback: a token is not for the network.
+    pub(super) fn over_tcp(address: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "{address} is not on loopback; mailward listens nowhere else"
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let http = plain().timeout(PATIENCE).build()?;
+        let port = Some((address, token.to_owned()));
+        Ok(Self { http, runtime, socket: PathBuf::new(), port, patience: PATIENCE })
+    }
+
+    /// The same, for those who wait less long.
+    pub(super) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// POST of a message with the fields of `query` as parameters, for JSON.
+    pub(super) fn post_message(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        message: Vec<u8>,
+    ) -> anyhow::Result<Value> {
+        let url = url(path, query)?;
+        let request = match &self.port {
+            None => self.http.post(url),
+            Some((address, token)) => {
+                let path = url.strip_prefix(HOST).unwrap_or_default();
+                self.http.post(format!("http://{address}{path}")).bearer_auth(token)
+            }
+        };
+        let bytes = self.send(request.timeout(self.patience).body(message))?;
+        serde_json::from_slice(&bytes).context("the daemon's answer is not JSON")
     }
 
     /// GET, with the fields of `query` as parameters, for JSON. `&()` is no parameters.
@@ -137,35 +186,67 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
-        anyhow!(Unreachable(self.why_unreachable(error)))
+        let (how, sentence) = self.why_unreachable(error);
+        anyhow!(Unreachable { how, sentence })
     }
 
-    fn why_unreachable(&self, error: &reqwest::Error) -> String {
+    fn why_unreachable(&self, error: &reqwest::Error) -> (How, String) {
+        if error.is_timeout() {
+            return (How::Mute, format!("the daemon did not answer within {} s", self.patience.as_secs()));
+        }
+        if let Some((address, _)) = &self.port {
+            let sentence = format!(
+                "no daemon answers on {address}; is mailward running, with that address in admin.listen?"
+            );
+            return (How::Absent, sentence);
+        }
         let socket = self.socket.display();
         let mut cause: &dyn std::error::Error = error;
         while let Some(next) = cause.source() {
             cause = next;
         }
         match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
-            Some(std::io::ErrorKind::NotFound) => format!(
-                "no daemon listens on {socket}; is mailward running (systemctl status mailward), with the same \
-                 configuration?"
+            Some(std::io::ErrorKind::NotFound) => (
+                How::Absent,
+                format!(
+                    "no daemon listens on {socket}; is mailward running (systemctl status mailward), with the same \
+                     configuration?"
+                ),
             ),
-            Some(std::io::ErrorKind::ConnectionRefused) => {
-                format!("nobody answers on {socket}: the daemon that made it is gone; start it again")
-            }
-            Some(std::io::ErrorKind::PermissionDenied) => format!(
-                "you may not open {socket}; run this as root or as a member of the group that owns the socket"
+            Some(std::io::ErrorKind::ConnectionRefused) => (
+                How::Absent,
+                format!("nobody answers on {socket}: the daemon that made it is gone; start it again"),
             ),
-            _ => format!("the daemon on {socket} could not be asked: {cause}"),
+            Some(std::io::ErrorKind::PermissionDenied) => (
+                How::Forbidden,
+                format!(
+                    "you may not open {socket}; run this as root or as a member of the group that owns the socket"
+                ),
+            ),
+            _ => (How::Mute, format!("the daemon on {socket} could not be asked: {cause}")),
         }
     }
 }
 
 /// Nobody answers.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unreachable(String);
+#[error("{sentence}")]
+pub(super) struct Unreachable {
+    /// Why.
+    pub(super) how: How,
+    sentence: String,
+}
+
+/// Why nobody answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// Nobody is there.
+    Absent,
+    /// The socket may not be opened.
+    Forbidden,
+    /// Somebody is there and says nothing that could be read.
+    Mute,
+}
 
 fn refusal(status: reqwest::StatusCode, body: &[u8]) -> anyhow::Error {
     let told = serde_json::from_slice::<Value>(body).ok();
@@ -175,9 +256,11 @@ fn refusal(status: reqwest::StatusCode, body: &[u8]) -> anyhow::Error {
     }
 }
 
+const HOST: &str = "http://mailward";
+
 /// The host is not used: the socket decides who answers.
 fn url(path: &str, query: &impl Serialize) -> anyhow::Result<String> {
-    let mut url = format!("http://mailward{path}");
+    let mut url = format!("{HOST}{path}");
     let mut separator = '?';
     for (key, value) in parameters(query)? {
         url.push(separator);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::admin_client::Client;
 use super::output::{count, err, json, out, table};
-use super::{events, limit, when};
+use super::{events, limit, privacy, when};
 use crate::audit::{Format, Query, Row, VerifyReport, verify_dir};
 use crate::config::Config;
 use crate::model::{Category, Disposition, MailId, Timestamp};
@@ -40,7 +40,12 @@ pub(super) enum Command {
         /// `jsonl` is a record a line, `csv` a row a message.
         #[arg(long, value_parser = format, default_value = "jsonl")]
         format: Format,
+        /// Everything on record that names this address: records, later events, held mail, entries of lists.
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "Filter")]
+        subject: Option<String>,
     },
+    /// Erase what names an address from the journal; the chain still verifies, and says that something was erased.
+    Erase(privacy::Erase),
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,7 +166,11 @@ pub(super) fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode>
         }
         Command::Events(arguments) => events::run(arguments, &config),
         Command::Verify { offline, json: as_json } => verify(*offline, *as_json, &config),
-        Command::Export { filter, format } => {
+        Command::Erase(erase) => privacy::erase(erase, &Client::new(&config)?),
+        Command::Export { subject: Some(address), format, .. } => {
+            privacy::export(address, *format, &Client::new(&config)?)
+        }
+        Command::Export { filter, format, subject: None } => {
             let export = Export { query: filter.query(0, None), format: *format };
             Client::new(&config)?.copy("/api/v1/audit/export", &export, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
@@ -188,7 +197,10 @@ fn list(arguments: &List, config: &Config) -> anyhow::Result<ExitCode> {
             vec![
                 row.id.to_string(),
                 row.time.to_string(),
-                row.disposition.to_string(),
+                match &row.instead {
+                    Some(_) => format!("{}, not delivered", row.disposition),
+                    None => row.disposition.to_string(),
+                },
                 row.category.to_string(),
                 row.score.to_string(),
                 row.client.clone(),

@@ -1,5 +1,5 @@
-//! The commands. `serve`, `check-config`, `policy`, `scan`, `man` and `completions` work by themselves; the rest
-//! asks the daemon through its admin socket.
+//! The commands. `serve`, `check-config`, `policy`, `scan`, `setup`, `doctor`, `restore`, `backup verify`, `man` and
+//! `completions` work by themselves; the rest asks the daemon through its admin socket.
 //!
 //! **Contract.** [`run`] parses the arguments, does what was asked and returns the exit code: 0 done,
 //! 1 not done, 2 wrong usage, 78 (`EX_CONFIG`) wrong configuration. `status` alone uses 3 besides: no
@@ -10,6 +10,8 @@
 
 mod admin_client;
 mod audit;
+mod backup;
+mod doctor;
 mod events;
 mod explain;
 mod feed;
@@ -17,20 +19,26 @@ mod learn;
 mod limit;
 mod list;
 mod list_changes;
+mod log;
 mod man;
 mod notify;
 mod output;
 mod policy;
+mod privacy;
 mod quarantine;
+mod report;
+mod restore;
 mod retro;
 mod scan;
 mod selection;
 mod serve;
+mod setup;
 mod status;
 mod token;
 mod when;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,7 +48,7 @@ use crate::config::{Config, ConfigErrors, Loaded};
 use crate::daemon::DaemonError;
 use crate::model::causes;
 use crate::scan::yara::YaraError;
-pub use man::man_page;
+pub use man::{file_page, man_page};
 use output::{err, out};
 
 /// `EX_CONFIG` of sysexits(3): systemd does not restart on it.
@@ -70,6 +78,8 @@ enum Command {
     Explain(explain::Arguments),
     /// What the daemon is doing, at a glance.
     Status(status::Arguments),
+    /// Say what is wrong on this machine, and the line that mends it.
+    Doctor(doctor::Arguments),
     /// Look at rules, and try them before they are trusted.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -93,18 +103,35 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Teach rspamd what is spam and what is not.
     Learn(learn::Arguments),
+    /// Say that a delivered message, on standard input, is spam or is none: for a mail server, when its
+    /// users move mail into Junk or out of it. It is put on record, and rspamd is taught.
+    Report(report::Arguments),
     /// Tokens for the TCP port of the admin's door.
     #[command(subcommand)]
     Token(token::Command),
+    /// Write lists, tokens, journal and more into one file, while mail flows.
+    Backup(backup::Arguments),
+    /// Put what a backup holds in place. The daemon must be stopped.
+    Restore(restore::Arguments),
     /// Make the daemon read its configuration and rules again.
     Reload,
+    /// See more of what the daemon does, for a while.
+    #[command(subcommand)]
+    Log(log::Command),
     /// Print shell completions.
     Completions {
         /// For which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, in man(7) form.
-    Man,
+    /// Tell the mail server of this machine of mailward.
+    #[command(subcommand)]
+    Setup(setup::Command),
+    /// Print a manual page, in man(7) form.
+    Man {
+        /// Which one.
+        #[arg(default_value = "mailward")]
+        page: man::Page,
+    },
 }
 
 /// Parses the arguments of this process and does what they say.
@@ -140,12 +167,15 @@ fn told(error: &anyhow::Error) -> ExitCode {
     if by_configuration { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
 }
 
-/// Whether `check-config` would have refused it as well.
-const fn is_by_configuration(error: &DaemonError) -> bool {
+/// Whether it stays so until somebody changes the configuration, or the rights of what it names. What may mend itself – a
+/// full disk, a mount that is late, a port in use – is none of these.
+fn is_by_configuration(error: &DaemonError) -> bool {
     match error {
-        DaemonError::Policy(_) => true,
+        DaemonError::Policy(_) | DaemonError::Secret(_) | DaemonError::Passing { .. } => true,
         DaemonError::Yara(error) => !matches!(error, YaraError::Threads(_)),
-        _ => false,
+        other => std::iter::successors(Some(other as &dyn std::error::Error), |error| error.source())
+            .filter_map(|error| error.downcast_ref::<std::io::Error>())
+            .any(|error| matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotADirectory)),
     }
 }
 
@@ -154,41 +184,60 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(arguments.config.as_deref()),
         Command::CheckConfig => check_config(arguments),
         Command::Scan(scan) => scan::run(scan, Config::load(arguments.config.as_deref())?.config),
-        Command::Explain(explain) => explain::run(explain, &load(arguments)?, arguments.config.as_deref()),
-        Command::Status(status) => status::run(status, &load(arguments)?),
+        Command::Explain(explain) => explain::run(explain, &load(arguments), arguments.config.as_deref()),
+        Command::Status(status) => status::run(status, &load(arguments)),
+        Command::Doctor(doctor) => doctor::run(doctor, arguments.config.as_deref()),
         Command::Policy(command) => policy::run(command, arguments.config.as_deref()),
-        Command::Audit(command) => audit::run(command, load(arguments)?),
-        Command::List(which) => list::run(which, &load(arguments)?),
-        Command::Feed(command) => feed::run(command, &load(arguments)?),
-        Command::Retro(command) => retro::run(command, &load(arguments)?),
-        Command::Notify(command) => notify::run(command, &load(arguments)?),
-        Command::Quarantine(command) => quarantine::run(command, &load(arguments)?),
-        Command::Token(command) => token::run(command, &load(arguments)?),
-        Command::Learn(learn) => learn::run(learn, &load(arguments)?),
+        Command::Audit(command) => audit::run(command, load(arguments)),
+        Command::List(which) => list::run(which, &load(arguments)),
+        Command::Feed(command) => feed::run(command, &load(arguments)),
+        Command::Retro(command) => retro::run(command, &load(arguments)),
+        Command::Notify(command) => notify::run(command, &load(arguments)),
+        Command::Quarantine(command) => quarantine::run(command, &load(arguments)),
+        Command::Token(command) => token::run(command, &load(arguments)),
+        Command::Learn(learn) => learn::run(learn, &load(arguments)),
+        Command::Backup(backup) => backup::run(backup, || load(arguments)),
+        // It writes where the configuration says: that has to be right.
+        Command::Restore(restore) => restore::run(restore, &strict(arguments)?),
+        Command::Report(report) => report::run(report, || load(arguments)),
         Command::Reload => reload(arguments),
+        Command::Log(command) => log::run(command, &load(arguments)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "mailward", &mut script);
             out(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            man_page(&mut page)?;
-            out(String::from_utf8_lossy(&page).trim_end());
+        Command::Setup(command) => {
+            setup::run(command, &if command.takes_out() { load(arguments) } else { strict(arguments)? })
+        }
+        Command::Man { page } => {
+            out(String::from_utf8_lossy(&man::page(*page)?).trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// For commands that ask the daemon: rules that are at fault must not keep anybody from it.
-fn load(arguments: &Arguments) -> anyhow::Result<Config> {
+/// Without the rules of the policy.
+fn strict(arguments: &Arguments) -> anyhow::Result<Config> {
     Ok(Config::load_settings(arguments.config.as_deref())?.config)
+}
+
+/// For commands that ask the daemon, which runs on what it had: a configuration that is at fault by now must not keep
+/// anybody from it.
+fn load(arguments: &Arguments) -> Config {
+    let (config, wrong) = Config::salvage(arguments.config.as_deref());
+    if let Some(errors) = wrong {
+        err(&format!(
+            "{errors}\nmailward: the configuration is wrong, see above; what could be read of it is used"
+        ));
+    }
+    config
 }
 
 /// The daemon itself reads, and refuses: it then says so wherever it says that something is wrong.
 fn reload(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match admin_client::Client::new(&load(arguments)?)?.post("/api/v1/reload") {
+    match admin_client::Client::new(&load(arguments))?.post("/api/v1/reload") {
         Ok(answer) => {
             out(answer["message"].as_str().unwrap_or("reloaded"));
             Ok(ExitCode::SUCCESS)
@@ -206,9 +255,14 @@ fn reload(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn check_config(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Loaded { warnings, file, .. } = Config::check(arguments.config.as_deref())?;
+    let Loaded { config, warnings, file } = Config::check(arguments.config.as_deref())?;
     for warning in &warnings {
         err(&format!("{warning:#}"));
+    }
+    let closed = doctor::closed_to_the_daemon(&config, file.as_deref());
+    if !closed.is_empty() {
+        closed.iter().for_each(|sentence| err(&format!("error: {sentence}")));
+        return Ok(ExitCode::from(EX_CONFIG));
     }
     let what = file.map_or_else(
         || "there is no configuration file, and the defaults are".to_owned(),
@@ -235,10 +289,18 @@ mod tests {
 
     #[test]
     fn only_what_the_configuration_caused_keeps_systemd_from_trying_again() {
-        let threads = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+        let threads = std::io::Error::from(ErrorKind::WouldBlock);
         assert!(is_by_configuration(&DaemonError::Policy("policy.score.tag".to_owned())));
         assert!(is_by_configuration(&YaraError::Setting("x".to_owned()).into()));
+        let folder = PathBuf::from("/tmp/q");
+        assert!(is_by_configuration(&DaemonError::Passing { key: "quarantine.path", folder }));
         assert!(!is_by_configuration(&YaraError::Threads(threads).into()));
         assert!(!is_by_configuration(&DaemonError::Log("x".to_owned())));
+        let of = |kind: ErrorKind| DaemonError::State { path: "/x".into(), source: kind.into() };
+        assert!(is_by_configuration(&of(ErrorKind::PermissionDenied)));
+        assert!(!is_by_configuration(&of(ErrorKind::StorageFull)), "room may come back");
+        assert!(!is_by_configuration(&of(ErrorKind::NotFound)), "so may a mount");
+        let secret = crate::config::SecretError::Env("X".to_owned());
+        assert!(is_by_configuration(&DaemonError::Secret(secret)));
     }
 }

@@ -18,8 +18,9 @@ pub(super) enum Command {
     Create {
         /// What it is called: for whom or what it is.
         name: String,
-        /// viewer (status, metrics, records), operator (besides: held messages, release, lists,
-        /// scan) or admin (everything).
+        /// reporter (says of single messages whether they are spam, and sees nothing), viewer
+        /// (status, metrics, records), operator (besides: held messages, release, lists, scan,
+        /// reports) or admin (everything).
         #[arg(long)]
         role: Role,
         /// How long it is good, as in 90d; left out, until it is revoked.

@@ -9,7 +9,7 @@
 //!
 //! **Failures.** [`ConfigErrors`] prints the whole report. A file that cannot be read, is too large, is
 //! no text or no TOML is such a report as well; any bytes may be given. What can be used but should be
-//! known is a warning in [`Loaded`], above all a section whose work this version cannot do yet.
+//! known is a warning in [`Loaded`].
 //!
 //! **A section is added** by one field below; its type needs `Deserialize` with `deny_unknown_fields`
 //! and `default`, `Serialize` and `Default`. `conf/mailward.toml` must then explain its keys: a test
@@ -20,13 +20,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::intake::lmtp::{Config as Lmtp, Reject as LmtpReject};
 pub use crate::model::{AuthservId, SecretText};
 pub use crate::net::address::{DnsServer, HttpServer, Listen, Server, Url};
 pub use crate::net::secret::{Secret, SecretError};
 pub use feed::{Feed, Format};
 pub use problem::{ConfigErrors, Level, Problem};
 pub use scanners::{AuthScanner, Clamd, Mime, Rspamd, Scanners, Terms, Worth};
-pub use sections::{Auth, Dns, Limits, Lmtp, LmtpReject, Network};
+pub use sections::{Auth, Dns, Limits, Network};
 
 mod check;
 mod document;
@@ -84,8 +85,12 @@ pub struct Config {
     pub quarantine: crate::quarantine::Config,
     /// `[release]`.
     pub release: crate::pipeline::release::Config,
+    /// `[report]`.
+    pub report: crate::pipeline::reports::Config,
     /// `[audit]`.
     pub audit: crate::audit::Config,
+    /// `[backup]`.
+    pub backup: crate::backup::Config,
     /// `[store]`.
     pub store: crate::store::Config,
     /// `[limits]`.
@@ -115,7 +120,9 @@ impl Default for Config {
             lists: Default::default(),
             quarantine: Default::default(),
             release: Default::default(),
+            report: Default::default(),
             audit: Default::default(),
+            backup: Default::default(),
             store: Default::default(),
             limits: Limits::default(),
             admin: crate::admin::Config::default(),
@@ -149,6 +156,11 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+fn is_absent(path: &Path) -> bool {
+    // A link to nowhere is not nothing.
+    std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+}
+
 impl Config {
     /// Reads the file at `path`, or at [`DEFAULT_PATH`]. Only where no path is given and nothing is at
     /// the default one, the embedded defaults hold.
@@ -176,6 +188,32 @@ impl Config {
         Self::load_or(path, Path::new(DEFAULT_PATH), Depth::Settings, None)
     }
 
+    /// The same for those who must get on although the file is at fault: what could be read of it, defaults for the rest,
+    /// and what is wrong.
+    #[must_use]
+    pub fn salvage(path: Option<&Path>) -> (Self, Option<ConfigErrors>) {
+        Self::salvage_or(path, Path::new(DEFAULT_PATH))
+    }
+
+    fn salvage_or(path: Option<&Path>, default: &Path) -> (Self, Option<ConfigErrors>) {
+        let source = match path {
+            None if is_absent(default) => source::Source::from_bytes(Path::new(NO_FILE), &[]),
+            path => source::Source::read(path.unwrap_or(default)),
+        };
+        match source {
+            Ok(source) => {
+                let (config, problems) = Self::settings(&source, Depth::Settings);
+                (config, problems.finish().err())
+            }
+            Err(errors) => {
+                let nothing = source::Source::from_bytes(Path::new(NO_FILE), &[]);
+                let config =
+                    nothing.map_or_else(|_| Self::default(), |n| Self::settings(&n, Depth::Settings).0);
+                (config, Some(errors))
+            }
+        }
+    }
+
     /// The same for `check-config`: also compiles the rules that the file names, and looks whether the
     /// folders and groups that it names are on this machine. Blocks for as long as that takes.
     ///
@@ -191,10 +229,6 @@ impl Config {
         depth: Depth,
         rules: Option<&Path>,
     ) -> Result<Loaded, ConfigErrors> {
-        let is_absent = |path: &Path| {
-            // A link to nowhere is not nothing.
-            std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
-        };
         match path {
             None if is_absent(default) => {
                 let source = source::Source::from_bytes(Path::new(NO_FILE), &[])?;
@@ -217,14 +251,7 @@ impl Config {
         depth: Depth,
         instead: Option<&Path>,
     ) -> Result<Loaded, ConfigErrors> {
-        let mut problems = problem::Problems::new(source);
-        let mut config = Self::default();
-        if let Some(table) = document::parse(source, &mut problems) {
-            let reference = toml::Table::try_from(Self::reference()).unwrap_or_default();
-            if let Some(read) = read::read::<Self>(table, &reference, &mut problems) {
-                config = check::check(read, depth, &mut problems);
-            }
-        }
+        let (mut config, mut problems) = Self::settings(source, depth);
         let is_asked = instead.is_none() && depth != Depth::Settings;
         let rules = match policy_file::path(&config, &source.name).filter(|_| is_asked) {
             None => instead.map(|path| policy_file::load_given(path, &config)),
@@ -249,6 +276,19 @@ impl Config {
             Some(Err(errors)) => read = Err(errors.behind(read.err())),
         }
         Ok(Loaded { config, warnings: read?, file: Some(source.name.clone()) })
+    }
+
+    /// What stands in the file itself, defaults where something is at fault, and what that is.
+    fn settings(source: &source::Source, depth: Depth) -> (Self, problem::Problems<'_>) {
+        let mut problems = problem::Problems::new(source);
+        let mut config = Self::default();
+        if let Some(table) = document::parse(source, &mut problems) {
+            let reference = toml::Table::try_from(Self::reference()).unwrap_or_default();
+            if let Some(read) = read::read::<Self>(table, &reference, &mut problems) {
+                config = check::check(read, depth, &mut problems);
+            }
+        }
+        (config, problems)
     }
 
     /// Every section there is, with its defaults: what `conf/mailward.toml` shows.
@@ -293,8 +333,18 @@ impl Config {
         self.state_dir.join("audit")
     }
 
+    /// Tells two configurations apart, their rules aside: the SHA-256 of all that the file can say. Secrets are in
+    /// it by name only.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        use sha2::Digest as _;
+        let written = serde_json::to_vec(self).unwrap_or_default();
+        data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(written))
+    }
+
     /// Every secret, with the key that names it.
-    fn secrets(&self) -> Vec<(String, &Secret)> {
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(String, &Secret)> {
         let mut secrets: Vec<_> = self
             .feed
             .iter()
@@ -309,6 +359,9 @@ impl Config {
         let urls = Some(&self.scanner.urls).filter(|urls| urls.enabled);
         let key = urls.and_then(|urls| urls.lookups.spamhaus_key.as_ref());
         secrets.extend(key.map(|key| ("scanner.urls.lookups.spamhaus_key".to_owned(), key)));
+        let lmtp = self.lmtp.as_ref().filter(|lmtp| lmtp.enabled);
+        let key = lmtp.and_then(|lmtp| lmtp.pass_key.as_ref());
+        secrets.extend(key.map(|key| ("lmtp.pass_key".to_owned(), key)));
         for (name, section) in self.notify.iter().filter(|(_, section)| section.enabled) {
             secrets.extend(section.secrets().map(|(key, secret)| (format!("notify.{name}.{key}"), secret)));
         }

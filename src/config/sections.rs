@@ -1,10 +1,10 @@
-//! The sections that belong to no one module, and those whose work comes later.
+//! The sections that belong to no one module.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AuthservId, ByteSize, Span};
-use crate::net::address::{DnsServer, Listen, Server};
+use crate::net::address::DnsServer;
 use crate::net::cidr;
 
 /// `[network]`: whose mail is whose.
@@ -18,44 +18,6 @@ pub struct Network {
     /// them wrote.
     #[serde(deserialize_with = "cidr::list")]
     pub trusted_relays: Vec<IpNet>,
-}
-
-/// `[lmtp]`: mail handed over by LMTP, judged per recipient and passed on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Lmtp {
-    /// Off without taking the section away.
-    pub enabled: bool,
-    /// Where we listen.
-    pub listen: Vec<Listen>,
-    /// Where mail goes next.
-    pub relay: Server,
-    /// What a refusal becomes.
-    pub reject: LmtpReject,
-}
-
-/// What a refusal becomes over LMTP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LmtpReject {
-    /// The mail is held.
-    #[default]
-    #[serde(rename = "quarantine")]
-    Quarantine,
-    /// A 5xx reply. Only in front of the queue: behind it the reply becomes a bounce to a forged
-    /// sender.
-    #[serde(rename = "5xx")]
-    Reply,
-}
-
-impl Default for Lmtp {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: vec![Listen::Inet(([127, 0, 0, 1], 8024).into())],
-            relay: Server::Unix("/run/dovecot/lmtp".into()),
-            reject: LmtpReject::Quarantine,
-        }
-    }
 }
 
 /// `[dns]`: whom we ask.

@@ -8,7 +8,7 @@ use crate::scan::yara;
 
 /// Those of authentication, of the MIME walk and of what scanners say of themselves. `docs/findings.md` explains the
 /// former, and a test holds the two together.
-const OWN: [&str; 23] = [
+const OWN: [&str; 26] = [
     "FROM_MISSING",
     "FROM_SEVERAL_FIELDS",
     "FROM_SEVERAL_DOMAINS",
@@ -32,6 +32,9 @@ const OWN: [&str; 23] = [
     "MIME_MISSING_BOUNDARY",
     "MIME_AMBIGUOUS",
     "MIME_UNTERMINATED",
+    "MIME_CONTRADICTORY",
+    "MIME_STRAY_DELIMITER",
+    "MIME_BARE_CR",
 ];
 
 /// Every symbol that a finding can have; `None` where somebody else names some: rspamd, clamd, feeds and block lists, YARA rules of
@@ -58,8 +61,11 @@ mod tests {
     fn every_symbol_of_the_documents_is_known() {
         let known = known(&Config::default()).unwrap();
         assert!(known.contains("EXECUTABLE_ATTACHMENT"), "{known:?}");
-        for document in [include_str!("../../docs/findings.md"), include_str!("../../docs/findings-links.md")]
-        {
+        for document in [
+            include_str!("../../docs/findings.md"),
+            include_str!("../../docs/findings-links.md"),
+            include_str!("../../docs/findings-mime.md"),
+        ] {
             let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
             let symbols = rows.map(|(symbol, _)| symbol);
             for symbol in symbols.filter(|s| s.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')) {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::DaemonError;
 use super::neighbours::Neighbours;
+use super::{DaemonError, keys};
 use crate::config::{Config, SecretError};
 use crate::dns::Zone;
 use crate::feed::{Source, offline};
+use crate::intake::lmtp;
 use crate::model::{Category, OwnId, Scanner};
 use crate::pipeline::engine::Settings;
+use crate::pipeline::pass::PassKey;
 use crate::pipeline::release;
 use crate::pipeline::{Engine, Terms};
 use crate::policy::{Policy, Worth};
@@ -129,7 +131,16 @@ pub(super) fn engine(
         lists: crate::lists::Terms::new(&config.lists),
         fingerprint: fingerprint(config),
     };
-    Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)))
+    Ok(Engine::new(settings, scanners, policy, Arc::clone(metrics)).with_pass(pass_key(config)?))
+}
+
+/// By what mail that the milter let through is known over LMTP; `None` where there is no LMTP.
+fn pass_key(config: &Config) -> Result<Option<PassKey>, DaemonError> {
+    let Some(lmtp) = config.lmtp.as_ref().filter(|lmtp| lmtp.enabled) else { return Ok(None) };
+    Ok(Some(match &lmtp.pass_key {
+        Some(secret) => PassKey::shared(secret.fetch()?.expose()),
+        None => PassKey::new(&keys::load_or_make(&config.state_dir.join("keys"), "pass")?),
+    }))
 }
 
 /// What releases take from this configuration; without clients nobody can be taught.
@@ -138,6 +149,7 @@ pub(super) fn releases(config: &Config, neighbours: &Neighbours) -> release::Set
         config: config.release.clone(),
         own_id: OwnId { set: config.auth.authserv_id.clone(), verifies: verifies(config) },
         received_spf: writes_received_spf(config),
+        behind_queue: config.lmtp.as_ref().is_some_and(|lmtp| lmtp.enabled),
         teacher: neighbours.rspamd.clone().map(|rspamd| rspamd as Arc<dyn release::Teacher>),
     }
 }
@@ -156,7 +168,7 @@ pub(super) fn notify(config: &Config) -> Result<BTreeMap<String, crate::notify::
 }
 
 /// The name of this host, as mail knows it.
-fn host(config: &Config) -> String {
+pub(super) fn host(config: &Config) -> String {
     let set = config.auth.authserv_id.as_ref().map(|id| id.as_str().to_owned());
     let system = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = set.or_else(system).map(|name| name.trim().to_owned());
@@ -170,6 +182,12 @@ fn host(config: &Config) -> String {
 /// What each feed is of.
 fn categories(config: &Config) -> BTreeMap<String, Category> {
     config.feed.iter().map(|(name, feed)| (name.clone(), feed.category())).collect()
+}
+
+/// What LMTP connections begin with, unless it is off.
+pub(super) fn lmtp(config: &Config, intake: &Arc<crate::intake::Snapshot>) -> Option<lmtp::Snapshot> {
+    let section = config.lmtp.as_ref().filter(|lmtp| lmtp.enabled)?;
+    Some(lmtp::Snapshot { intake: Arc::clone(intake), terms: lmtp::Terms::new(section, &host(config)) })
 }
 
 /// What is done about accepted mail; without the scanner of links there is nothing to keep.

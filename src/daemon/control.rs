@@ -2,28 +2,33 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::files::Allotted;
+use super::gauges;
 use super::glance::{self, Reload, Seen};
 use super::neighbours::Neighbours;
 use super::recent::Recent;
-use super::{assemble, notify, trouble};
-use crate::admin::{Control, Readiness};
+use super::sockets::Sockets;
+use super::{assemble, exports, notify, recovery, trouble};
+use crate::admin::{Control, Places, Readiness};
 use crate::config::{Config, Loaded};
 use crate::feed::Feeds;
-use crate::intake::milter::Snapshot;
+use crate::intake::{Snapshot, lmtp};
 use crate::model::{MailId, Scanner, Timestamp};
-use crate::notify::Alarms;
+use crate::notify::{Alarms, Sight};
 use crate::pipeline::budget::Share;
 use crate::pipeline::release::{ReleaseError, Rescanned};
-use crate::pipeline::{Budget, Engine, Process, Shared, Terms, Trial, changed};
+use crate::pipeline::{Budget, Engine, Process, Shared, Terms, Trial, Trouble, changed};
 use crate::policy::DRY_RUN_IS_ON;
 use crate::scan::url::Known;
 use crate::scan::yara::Yara;
 use crate::scan::{BoxFuture, Health};
+use crate::store::Store;
+use crate::telemetry::log::{Filter, Levels, Passing};
 
 /// What the effects may take after a message's deadline before its judge is taken for hung.
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,18 +38,30 @@ pub(super) struct Daemon {
     /// The file that the configuration is read from; `None`: the default place.
     path: Option<PathBuf>,
     shared: Arc<Shared>,
+    store: Store,
+    levels: Arc<Levels>,
     budget: Arc<Budget>,
     yara: Option<Arc<Yara>>,
     feeds: Arc<Feeds>,
     snapshots: Arc<ArcSwap<Snapshot>>,
+    /// The same for LMTP; `None`: it is off.
+    lmtp: Option<Arc<ArcSwap<lmtp::Snapshot>>>,
+    /// How the next server of LMTP does.
+    relay: Arc<lmtp::Standing>,
     /// What holds now; locked for a moment only, because health asks for it.
     now: Mutex<Now>,
     /// Keeps two reloads from happening at once.
     reloading: Mutex<()>,
     taking: AtomicBool,
+    /// Where it listens, once it does.
+    sockets: OnceLock<Arc<Sockets>>,
     recent: Recent,
     /// What of its state was told.
     alarms: Mutex<Alarms>,
+    /// How the last daily export failed.
+    export_trouble: Trouble,
+    /// How many connections there may be.
+    files: Allotted,
     started: Timestamp,
 }
 
@@ -68,15 +85,18 @@ impl Daemon {
     pub(super) fn new(
         (path, file): (Option<PathBuf>, Option<PathBuf>),
         config: Config,
-        shared: Arc<Shared>,
+        (shared, store, levels): (Arc<Shared>, Store, Arc<Levels>),
         yara: Option<Arc<Yara>>,
         neighbours: Neighbours,
         engine: Engine,
         feeds: Arc<Feeds>,
     ) -> Self {
         let process = Arc::new(Process::new(engine, Arc::clone(&shared)));
-        let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(&config, &process)));
+        let snapshot = Arc::new(snapshot(&config, &process));
+        let lmtp = assemble::lmtp(&config, &snapshot).map(|lmtp| Arc::new(ArcSwap::from_pointee(lmtp)));
+        let snapshots = Arc::new(ArcSwap::new(snapshot));
         let started = shared.clock.now();
+        let files = Allotted::of(&config);
         let budget = Budget::new(config.limits.messages, config.limits.held.0);
         let now = Mutex::new(Now {
             at_start: config.clone(),
@@ -90,17 +110,29 @@ impl Daemon {
         Self {
             path,
             shared,
+            store,
+            levels,
             budget,
             yara,
             feeds,
             snapshots,
+            lmtp,
+            relay: Arc::default(),
             now,
             reloading: Mutex::new(()),
             taking: AtomicBool::new(false),
+            sockets: OnceLock::new(),
             recent: Recent::default(),
             alarms: Mutex::default(),
+            export_trouble: Trouble::default(),
+            files,
             started,
         }
+    }
+
+    /// When it began.
+    pub(super) const fn started(&self) -> Timestamp {
+        self.started
     }
 
     /// What new connections take.
@@ -108,9 +140,38 @@ impl Daemon {
         Arc::clone(&self.snapshots)
     }
 
+    /// What new LMTP connections take, unless it is off.
+    pub(super) fn lmtp(&self) -> Option<Arc<ArcSwap<lmtp::Snapshot>>> {
+        self.lmtp.clone()
+    }
+
+    /// How the next server of LMTP does.
+    pub(super) fn relay(&self) -> Arc<lmtp::Standing> {
+        Arc::clone(&self.relay)
+    }
+
     /// The process of the configuration in use.
     pub(super) fn process(&self) -> Arc<Process> {
         Arc::clone(&self.lock().process)
+    }
+
+    /// How daily exports are made, and where things of a backup are.
+    pub(super) fn backup(&self) -> (crate::backup::Config, Places) {
+        let now = self.lock();
+        let rules = now.config.policy.rules.clone();
+        let file = now.file.clone();
+        let beside = |path: PathBuf| match (&file, path.is_relative()) {
+            (Some(file), true) => file.with_file_name(path),
+            _ => path,
+        };
+        let files = file.clone().into_iter().chain(rules.map(beside));
+        let places = Places {
+            state_dir: now.at_start.state_dir.clone(),
+            config_files: files.filter(|path| path.is_file()).collect(),
+            host: assemble::host(&now.config),
+            exports: now.config.backup.path.clone(),
+        };
+        (now.config.backup.clone(), places)
     }
 
     /// Room for messages.
@@ -128,6 +189,11 @@ impl Daemon {
         self.taking.store(taking, Ordering::Relaxed);
     }
 
+    /// Says where it listens.
+    pub(super) fn set_sockets(&self, sockets: Sockets) -> Arc<Sockets> {
+        Arc::clone(self.sockets.get_or_init(|| Arc::new(sockets)))
+    }
+
     /// Remembers what was counted until now; called every [`super::recent::EVERY`].
     pub(super) fn remember(&self) {
         self.recent.remember(&self.shared.metrics);
@@ -141,10 +207,39 @@ impl Daemon {
             let refused = now.refused.as_deref();
             (now.config.clone(), trouble::look(&self.shared, now.process.engine(), &self.feeds, refused))
         };
+        let beside = self.beside(&config).into_iter().chain([trouble::relay(&self.relay, &config)]);
+        let sights = sights.into_iter().chain(beside).collect();
         let told = (&*self.shared, &*self.feeds, &config);
         for (event, only) in trouble::changes(&mut alarms, sights, told, self.shared.clock.now()) {
             self.shared.notify.tell(event, only.as_deref());
         }
+    }
+
+    /// What is told beside the parts of the daemon.
+    fn beside(&self, config: &Config) -> [Sight; 3] {
+        let database = recovery::sight(&config.state_dir, &self.store);
+        [database, exports::sight(&self.export_trouble), self.files.sight()]
+    }
+
+    /// How many connections there may be.
+    pub(super) const fn files(&self) -> Allotted {
+        self.files
+    }
+
+    /// How the last daily export failed.
+    pub(super) const fn export_trouble(&self) -> &Trouble {
+        &self.export_trouble
+    }
+
+    /// What must not run full, by name.
+    pub(super) fn disks(&self) -> [(&'static str, PathBuf); 2] {
+        let now = self.lock();
+        [("state", now.at_start.state_dir.clone()), ("quarantine", now.at_start.quarantine.path.clone())]
+    }
+
+    /// What was asked of the log and has had its time now; called every [`super::run::LOOK_EVERY`].
+    pub(super) fn end_of_log_level(&self) -> Option<Passing> {
+        self.levels.expire(self.shared.clock.now())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -162,6 +257,7 @@ impl Daemon {
             (now.at_start.clone(), now.config.clone(), now.neighbours.clone())
         };
         let restart = needs_restart(&at_start, &config);
+        let level: Filter = config.log.level.parse().map_err(|error| format!("log.level: {error}"))?;
         // Each part is made before any is put to use: all or nothing.
         let neighbours = neighbours
             .renewed(&config, &self.shared.clock, &self.shared.metrics)
@@ -193,13 +289,19 @@ impl Daemon {
             }
             None => "no YARA rules".to_owned(),
         };
+        self.levels.configure(level).map_err(|error| error.to_string())?;
         self.shared.releases.reconfigure(assemble::releases(&config, &neighbours));
+        self.shared.reports.configure(config.report.clone());
         self.shared.retro.configure(assemble::retro(&config));
         self.shared.second_look.configure(config.second_look.clone());
         self.feeds.configure(&feeds);
         self.shared.notify.configure(sections);
         let process = Arc::new(Process::new(engine, Arc::clone(&self.shared)));
-        self.snapshots.store(Arc::new(snapshot(&config, &process)));
+        let snapshot = Arc::new(snapshot(&config, &process));
+        if let (Some(current), Some(lmtp)) = (&self.lmtp, assemble::lmtp(&config, &snapshot)) {
+            current.store(Arc::new(lmtp));
+        }
+        self.snapshots.store(snapshot);
         let mut now = self.lock();
         now.process = process;
         neighbours.watch_dns(&config);
@@ -219,11 +321,16 @@ impl Control for Daemon {
     fn readiness(&self) -> Readiness {
         let now = self.lock();
         let sights = trouble::look(&self.shared, now.process.engine(), &self.feeds, now.refused.as_deref());
-        let mut degraded = trouble::sentences(sights);
+        let beside = self.beside(&now.at_start).into_iter().chain([trouble::relay(&self.relay, &now.config)]);
+        let mut degraded = trouble::sentences(sights.into_iter().chain(beside).collect());
         if now.config.policy.dry_run {
             degraded.push(DRY_RUN_IS_ON.to_owned());
         }
         Readiness { ready: self.taking.load(Ordering::Relaxed), degraded }
+    }
+
+    fn places(&self) -> Places {
+        self.backup().1
     }
 
     fn status(&self) -> serde_json::Value {
@@ -235,11 +342,14 @@ impl Control for Daemon {
             recent: &self.recent,
             engine: now.process.engine(),
             config: &now.config,
+            sockets: self.sockets.get().map(Arc::as_ref),
             file: now.file.as_deref(),
             started: self.started,
             reload: now.reload.as_ref(),
             restart: needs_restart(&now.at_start, &now.config),
             readiness,
+            log: self.levels.standing(),
+            relay: &self.relay,
         };
         glance::status(&seen)
     }
@@ -247,6 +357,16 @@ impl Control for Daemon {
     fn refresh(&self) {
         let metrics = &self.shared.metrics;
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let readiness = self.readiness();
+        metrics.ready.set(i64::from(readiness.ready));
+        metrics.degraded_parts.set(gauge(readiness.degraded.len() as u64));
+        metrics.log_level_changed.set(i64::from(self.levels.standing().until.is_some()));
+        {
+            let now = self.lock();
+            metrics.config_reload_refused.set(i64::from(now.refused.is_some()));
+            gauges::limits(metrics, &now.at_start, &now.config);
+        }
+        gauges::clock(metrics, self.shared.clock.now());
         metrics.messages_in_work.set(gauge(self.budget.messages()));
         metrics.message_bytes_held.set(gauge(self.budget.bytes()));
         self.feeds.count();
@@ -273,9 +393,13 @@ impl Control for Daemon {
         now.refused = result.as_ref().err().cloned();
         now.reload = Some(Reload { time: self.shared.clock.now(), ok: result.is_ok() });
         drop(now);
+        notify::ready(result.as_ref().err().map(|report| trouble::refused(report)).as_deref());
         drop(one_at_a_time);
-        notify::ready();
         result
+    }
+
+    fn levels(&self) -> Arc<Levels> {
+        Arc::clone(&self.levels)
     }
 
     fn message_limit(&self) -> u64 {
@@ -328,13 +452,16 @@ fn needs_restart(start: &Config, new: &Config) -> Vec<&'static str> {
         let on_failure = crate::scan::yara::Config::default().on_failure;
         crate::scan::yara::Config { on_failure, ..config.scanner.yara.clone() }
     };
+    let lmtp = |config: &Config| config.lmtp.as_ref().filter(|lmtp| lmtp.enabled).map(lmtp::Config::fixed);
     [
         ("state_dir", start.state_dir == new.state_dir),
         ("[milter]", start.milter == new.milter),
+        ("[lmtp]", lmtp(start) == lmtp(new)),
         ("[admin]", start.admin == new.admin),
         ("[audit]", start.audit == new.audit),
         ("[store]", start.store == new.store),
-        ("[log]", start.log == new.log),
+        ("log.format", start.log.format == new.log.format),
+        ("log.pseudonymise", start.log.pseudonymise == new.log.pseudonymise),
         ("[scanner.yara]", yara(start) == yara(new)),
         ("quarantine.path", start.quarantine.path == new.quarantine.path),
         ("quarantine.group", start.quarantine.group == new.quarantine.group),

@@ -5,12 +5,15 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::recent::{Recent, by_category};
+use super::sockets::Sockets;
 use crate::admin::Readiness;
 use crate::config::Config;
+use crate::intake::lmtp;
 use crate::model::{Category, Disposition, List, Scanner, Timestamp};
 use crate::pipeline::{Budget, Engine, Shared};
 use crate::quarantine::Copies;
 use crate::scan::Health;
+use crate::telemetry::log::Standing;
 
 /// An attempt to read the configuration again.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +31,16 @@ pub(super) struct Seen<'a> {
     pub(super) recent: &'a Recent,
     pub(super) engine: &'a Engine,
     pub(super) config: &'a Config,
+    /// `None` while the daemon starts.
+    pub(super) sockets: Option<&'a Sockets>,
     pub(super) file: Option<&'a Path>,
     pub(super) started: Timestamp,
     pub(super) reload: Option<&'a Reload>,
     pub(super) restart: Vec<&'static str>,
     pub(super) readiness: Readiness,
+    pub(super) log: Standing,
+    /// How the next server of LMTP does.
+    pub(super) relay: &'a lmtp::Standing,
 }
 
 /// Reads memory only.
@@ -56,13 +64,18 @@ pub(super) fn status(seen: &Seen<'_>) -> Value {
         "in_work": seen.budget.messages(),
         "bytes_held": seen.budget.bytes(),
         "limits": {"messages": seen.config.limits.messages, "held": seen.config.limits.held.0},
+        "sockets": seen.sockets.map(Sockets::shown),
         "connections": gauge(&metrics.milter_connections),
         "scanners": seen.engine.scanners().iter().map(|asked| scanner(seen, &*asked.scan)).collect::<Vec<_>>(),
         "quarantine": quarantine(shared),
         "second_look": second_look(shared),
         "audit": audit(shared),
+        "lmtp": lmtp(seen),
         "lists": numbers(lists),
-        "config": {"file": seen.file, "reload": reload},
+        "config": {"file": seen.file, "reload": reload, "digest": seen.config.digest()},
+        "process": {"id": std::process::id(), "user": nix::unistd::Uid::effective().as_raw()},
+        "mta": crate::intake::milter::arrived(),
+        "log": seen.log,
     })
 }
 
@@ -78,6 +91,17 @@ fn scanner(seen: &Seen<'_>, scan: &dyn crate::scan::Scan) -> Value {
         object["breaker"] = if open { "open" } else { "closed" }.into();
     }
     object
+}
+
+/// What became of mail that was handed on over LMTP; nothing where that is off.
+fn lmtp(seen: &Seen<'_>) -> Option<Value> {
+    let section = seen.config.lmtp.as_ref().filter(|section| section.enabled)?;
+    let handed_on = &seen.shared.metrics.lmtp_handed_on;
+    let outcomes = ["delivered", "put-off", "refused", "not-sent", "uncertain"];
+    let counts = outcomes.map(|outcome| (outcome, handed_on.with_label_values(&[outcome]).get()));
+    let server = section.relay.to_string();
+    let trouble = seen.relay.trouble(&server);
+    Some(json!({"relay": server, "handed_on": numbers(counts), "trouble": trouble}))
 }
 
 fn quarantine(shared: &Shared) -> Value {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::feed::Feeds;
+use crate::intake::lmtp::Standing;
 use crate::model::{ByteSize, Scanner, Timestamp};
 use crate::notify::{Alarms, Event, Kind, Section, Sight, What, is_much};
 use crate::pipeline::{Engine, Shared};
 use crate::scan::Health;
+use crate::telemetry::steps::Ahead;
 
 /// What the parts of the daemon are called.
 const QUARANTINE: &str = "quarantine";
@@ -27,6 +29,7 @@ pub(super) fn look(shared: &Shared, engine: &Engine, feeds: &Feeds, refused: Opt
     };
     part(QUARANTINE, shared.quarantine_trouble.sentence());
     part("audit", shared.audit_trouble.sentence());
+    part("clock", shared.clock.ahead().map(leapt));
     part("lists", shared.lists.trouble().or_else(|| unread_links(shared, engine)));
     let kept = |what| format!("links of accepted mail cannot be kept: {what}");
     part("retro", shared.retro.trouble().map(kept));
@@ -35,13 +38,35 @@ pub(super) fn look(shared: &Shared, engine: &Engine, feeds: &Feeds, refused: Opt
     for feed in feeds.standing() {
         sights.push(Sight { kind: Kind::FeedStale, about: feed.name.clone(), trouble: feed.trouble() });
     }
-    let told = |report: &str| {
-        let first = report.lines().next().unwrap_or_default();
-        format!("the last reload was refused, the old one is in use: {first}")
-    };
-    let trouble = refused.map(told);
+    let trouble = refused.map(self::refused);
     sights.push(Sight { kind: Kind::DaemonTrouble, about: "configuration".to_owned(), trouble });
     sights
+}
+
+/// The server that mail is handed on to over LMTP.
+pub(super) fn relay(standing: &Standing, config: &Config) -> Sight {
+    let section = config.lmtp.as_ref().filter(|section| section.enabled);
+    let trouble = section.and_then(|section| standing.trouble(&section.relay.to_string()));
+    Sight { kind: Kind::DaemonTrouble, about: "relay".to_owned(), trouble }
+}
+
+/// A reload that was refused, by the report of what is wrong.
+pub(super) fn refused(report: &str) -> String {
+    let first = report.lines().next().unwrap_or_default();
+    format!("the last reload was refused, the old one is in use: {first}")
+}
+
+/// A time of day that is not believed yet.
+fn leapt(ahead: Ahead) -> String {
+    let hours = |span: std::time::Duration| span.as_secs().div_ceil(3600);
+    let by = match hours(ahead.by) {
+        hours @ 0..96 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    };
+    format!(
+        "it leapt ahead by about {by}, or mailward did not run for so long; nothing is removed for its age for {} hours more, or until it is right again",
+        hours(ahead.left)
+    )
 }
 
 /// Entries of the lists that match nothing, because nobody reads links.

@@ -85,7 +85,7 @@ pub(super) async fn round(shared: &Arc<Shared>) {
     let blocking = Arc::clone(shared);
     let swept = tokio::task::spawn_blocking(move || {
         let swept = blocking.quarantine.expire();
-        if let Err(error) = blocking.repeats.expire(blocking.clock.now()) {
+        if let Err(error) = blocking.repeats.expire(blocking.clock.settled()) {
             tracing::warn!(%error, "the count of failed messages could not be cleaned up");
         }
         match blocking.audit.expire() {

@@ -23,6 +23,8 @@ mod cache;
 mod health;
 pub mod inquiry;
 mod live;
+#[cfg(test)]
+mod malformed;
 mod name;
 pub mod resolver;
 mod servers;

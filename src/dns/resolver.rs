@@ -29,7 +29,10 @@ impl Settings {
     /// The servers, or why there are none.
     ///
     /// Reads the system's list, which blocks for a moment.
-    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
+    ///
+    /// # Errors
+    /// If the system's list cannot be read, as a sentence.
+    pub fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
         if !self.servers.is_empty() {
             return Ok(self.servers.clone());
         }

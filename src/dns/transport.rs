@@ -35,7 +35,7 @@ impl From<std::io::Error> for Trouble {
 }
 
 /// What a packet is.
-enum Heard {
+pub(super) enum Heard {
     Answer(Box<Message>),
     /// Not the answer to this question.
     Stray,
@@ -138,7 +138,7 @@ fn question(query: &Query, edns: bool) -> Result<(u16, Vec<u8>), Trouble> {
     Ok((number, bytes))
 }
 
-fn heard(packet: &[u8], number: u16, query: &Query) -> Heard {
+pub(super) fn heard(packet: &[u8], number: u16, query: &Query) -> Heard {
     let is_answer = packet.len() >= HEADER && packet.get(2).is_some_and(|flags| flags & 0x80 != 0);
     if !is_answer || packet.get(..2) != Some(&number.to_be_bytes()[..]) {
         return Heard::Stray;

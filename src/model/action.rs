@@ -1,5 +1,7 @@
 //! What the MTA is told: edits, then one answer.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -163,8 +165,12 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// The answer for the whole message (milter).
     pub answer: Answer,
+    /// The answer for single recipients, by their position in the envelope, where each has one of his own and it is
+    /// no ([`Handover::Lmtp`](super::Handover)). Empty where there is one answer for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refusals: BTreeMap<usize, SmtpReply>,
     /// What happens to each recipient in the end, in the envelope's order: after the plan's rules,
-    /// so a Reject beside an Accept reads Quarantine here.
+    /// so a Reject beside an Accept reads Quarantine here, unless he is refused alone.
     pub recipients: Vec<Disposition>,
     /// A text to be put in front of the body. Whoever carries the plan out makes it
     /// [`Action::ReplaceBody`], or says why not.

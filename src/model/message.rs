@@ -77,6 +77,11 @@ impl Message {
         self.fields.iter().map(|f| self.slice(&(f.name.start..f.value.end)))
     }
 
+    /// Where each of [`Self::whole_fields`] lies in [`Self::raw`].
+    pub fn field_ranges(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+        self.fields.iter().map(|f| f.name.start as usize..f.value.end as usize)
+    }
+
     /// The values of all fields called `name` (any case, with or without white space before the colon, as
     /// MTAs compare), in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {

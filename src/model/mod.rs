@@ -8,7 +8,7 @@
 //! panics.
 //!
 //! Where to find what: who connected [`session`], for whom [`envelope`], what was sent [`message`],
-//! what was seen [`finding`], how each scanner ended [`outcome`], what the
+//! what a file is called [`file_name`], what was seen [`finding`], how each scanner ended [`outcome`], what the
 //! admin's lists say [`list`], addresses compared [`mailbox`], what another filter would do [`advice`], its links
 //! [`url`], who really sent it [`authentication`], what was decided [`verdict`], what is done besides [`also`], what
 //! the MTA is told [`action`] and [`reply`], made safe for people [`text`], why something failed
@@ -21,6 +21,7 @@ pub mod authentication;
 pub mod authserv;
 mod causes;
 pub mod envelope;
+pub mod file_name;
 pub mod finding;
 pub mod id;
 pub mod list;
@@ -57,7 +58,7 @@ pub use outcome::{Coverage, Failure, Outcome, Skip};
 pub use part::{Attachment, Part, Parts};
 pub use reply::SmtpReply;
 pub use secret::SecretText;
-pub use session::{Client, ClientAddr, Direction, Session};
+pub use session::{Client, ClientAddr, Direction, Handover, Session};
 pub use size::ByteSize;
 pub use socket_mode::SocketMode;
 pub use span::Span;

@@ -26,9 +26,47 @@ pub struct Session {
     pub daemon: Option<String>,
     /// The mail did not come by SMTP: sendmail(1), a bounce, or the queue (`non_smtpd_milters`).
     pub local_submission: bool,
+    /// How its mail reaches us.
+    #[serde(skip_serializing_if = "Handover::is_milter")]
+    pub handover: Handover,
+    /// Who handed it over by LMTP or SMTP is one that `[lmtp] trusted` names, or came by a unix socket. Not on record.
+    #[serde(skip)]
+    pub peer_is_trusted: bool,
     /// What its MTA lets us do to a message. Not on record.
     #[serde(skip)]
     pub abilities: Abilities,
+}
+
+/// How mail reaches us, and with that what can be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handover {
+    /// By milter, while the sending server waits: one answer for all recipients, and a refusal is its own to bounce.
+    #[default]
+    Milter,
+    /// By LMTP: whoever handed it over has taken it already, and each recipient has an answer of his own.
+    Lmtp {
+        /// Whether a refusal may be a 5xx: only in front of the queue, because behind it a 5xx becomes a bounce to a
+        /// sender who may be forged.
+        refuses: bool,
+    },
+    /// By SMTP, as by LMTP but with one answer for all recipients.
+    Smtp {
+        /// As with LMTP.
+        refuses: bool,
+    },
+}
+
+impl Handover {
+    /// Whether a refusal reaches whoever sends the mail. If not, it would become a bounce.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::Milter | Self::Lmtp { refuses: true } | Self::Smtp { refuses: true })
+    }
+
+    const fn is_milter(&self) -> bool {
+        matches!(self, Self::Milter)
+    }
 }
 
 /// The connecting client.

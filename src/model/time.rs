@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -59,6 +59,13 @@ impl Timestamp {
         let d = self.date_time();
         format!("{:04}-{:02}-{:02}", d.year(), u8::from(d.month()), d.day())
     }
+
+    /// As mail says it: `Fri, 20 Nov 2026 21:36:31 +0000` (RFC 5322 §3.3).
+    #[must_use]
+    pub fn rfc5322(self) -> String {
+        let seconds = self.date_time().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        seconds.format(&Rfc2822).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -106,6 +113,7 @@ mod tests {
         let t = Timestamp::from_millis(1_795_210_591_042);
         assert_eq!(t.to_string(), "2026-11-20T21:36:31.042Z");
         assert_eq!(t.day(), "2026-11-20");
+        assert_eq!(t.rfc5322(), "Fri, 20 Nov 2026 21:36:31 +0000");
         assert_eq!(Timestamp::parse("2026-11-20T22:36:31.042+01:00"), Some(t));
     }
 }

@@ -51,6 +51,15 @@ struct State {
     busy: bool,
 }
 
+/// One that waits, until this is dropped.
+struct Waits<'a>(&'a Common);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting(-1);
+    }
+}
+
 impl Tools {
     fn new(settings: Settings) -> Self {
         let http = Http::new(settings.channel.allow_private);
@@ -151,7 +160,7 @@ impl Line {
                     tracing::warn!(
                         section = self.name,
                         event = oldest.name(),
-                        others = untold,
+                        untold,
                         "too many notifications wait: the oldest is dropped, and counted in the next digest"
                     );
                 }
@@ -178,11 +187,7 @@ impl Line {
             };
             return Some(self.note(&Arc::new(event), vec![Kind::Digest]));
         }
-        let next = queue.next();
-        if next.is_some() {
-            self.common.waiting(-1);
-        }
-        next
+        queue.next()
     }
 
     async fn work(self: Arc<Self>) {
@@ -212,6 +217,8 @@ impl Line {
 
     /// Tries until it is taken, or given up.
     async fn deliver(&self, mut note: Note) {
+        // It waits until then, however often it is tried. A digest was never counted.
+        let _waits = (note.kind() != Kind::Digest).then(|| Waits(&self.common));
         let mut wanted = None;
         if self.state().failures > 0 && self.is_too_old(&note) {
             return self.give_up(&note, "the destination has not been reached for too long");

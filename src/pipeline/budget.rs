@@ -12,6 +12,9 @@ pub struct Budget {
     max_bytes: u64,
 }
 
+/// What most messages fit into. Where less is left, MAIL is the better place to say so than the end of the message.
+const USUAL: u64 = 64 * 1024;
+
 /// What ran short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Short {
@@ -44,11 +47,12 @@ impl Budget {
     /// # Errors
     /// If no place is free, or so few bytes are left that a message would likely not fit.
     pub fn admit(self: &Arc<Self>) -> Result<Share, Short> {
-        if self.bytes.load(Ordering::Relaxed) >= self.max_bytes {
+        let needs = USUAL.min(self.max_bytes / 8).max(1);
+        if self.bytes.load(Ordering::Relaxed).saturating_add(needs) > self.max_bytes {
             return Err(Short::Bytes);
         }
         take(&self.messages, 1, self.max_messages).ok_or(Short::Messages)?;
-        Ok(Share { budget: Arc::clone(self), bytes: 0 })
+        Ok(Share { budget: Arc::clone(self), bytes: 0, places: 1 })
     }
 
     /// So much mail is in work that what can wait should.
@@ -83,6 +87,8 @@ fn take(counter: &AtomicU64, n: u64, max: u64) -> Option<u64> {
 pub struct Share {
     budget: Arc<Budget>,
     bytes: u64,
+    /// 1, or 0 where the place went with a part of it.
+    places: u64,
 }
 
 impl Share {
@@ -97,6 +103,14 @@ impl Share {
         Ok(())
     }
 
+    /// Takes the place and up to `n` of the bytes out of it, for who needs them longer.
+    #[must_use]
+    pub fn split(&mut self, n: usize) -> Self {
+        let bytes = self.bytes.min(n as u64);
+        self.bytes -= bytes;
+        Self { budget: Arc::clone(&self.budget), bytes, places: std::mem::take(&mut self.places) }
+    }
+
     /// Gives all bytes back and keeps the place.
     pub fn give_back_bytes(&mut self) {
         self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -107,7 +121,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.give_back_bytes();
-        self.budget.messages.fetch_sub(1, Ordering::Relaxed);
+        self.budget.messages.fetch_sub(self.places, Ordering::Relaxed);
     }
 }
 
@@ -125,5 +139,27 @@ mod tests {
         drop(share);
         assert_eq!((budget.messages(), budget.bytes()), (0, 0));
         assert!(budget.admit().is_ok());
+    }
+
+    #[test]
+    fn nobody_is_let_in_where_a_usual_message_would_not_fit() {
+        let budget = Budget::new(9, 1 << 20);
+        let mut share = budget.admit().unwrap();
+        share.take((1 << 20) - 64 * 1024).unwrap();
+        assert!(budget.admit().is_ok());
+        share.take(1).unwrap();
+        assert_eq!(budget.admit().unwrap_err(), Short::Bytes);
+    }
+
+    #[test]
+    fn a_part_of_a_share_may_be_held_for_longer() {
+        let budget = Budget::new(1, 10);
+        let mut share = budget.admit().unwrap();
+        share.take(8).unwrap();
+        let kept = share.split(5);
+        drop(share);
+        assert_eq!((budget.messages(), budget.bytes()), (1, 5));
+        drop(kept);
+        assert_eq!((budget.messages(), budget.bytes()), (0, 0));
     }
 }

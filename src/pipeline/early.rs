@@ -135,6 +135,10 @@ impl Process {
         recipient: Option<&Recipient>,
         earlier: Option<&Refusal>,
     ) -> Option<Refusal> {
+        // Behind a queue a refusal is a bounce; what is to be refused is held at the end of the message.
+        if !session.handover.refuses() {
+            return None;
+        }
         let terms = &self.engine().settings().lists;
         let (stage, command) = match recipient {
             None => (Stage::Mail, "mail"),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::budget::Share;
+use super::pass::{PassKey, Worthless};
 use super::transaction::{Fault, MAX_FIELDS};
 use crate::lists;
 use crate::mail;
@@ -39,6 +40,7 @@ pub struct Engine {
     settings: Settings,
     scanners: Vec<Asked>,
     policy: Policy,
+    pass: Option<PassKey>,
     metrics: Arc<Metrics>,
 }
 
@@ -131,7 +133,25 @@ impl Engine {
     /// An engine that asks `scanners` and judges by `policy`.
     #[must_use]
     pub fn new(settings: Settings, scanners: Vec<Asked>, policy: Policy, metrics: Arc<Metrics>) -> Self {
-        Self { settings, scanners, policy, metrics }
+        Self { settings, scanners, policy, pass: None, metrics }
+    }
+
+    /// The same, where mail that was let through may come again by LMTP, and is known by this key.
+    #[must_use]
+    pub fn with_pass(self, pass: Option<PassKey>) -> Self {
+        if pass.is_some() {
+            // From the start, so that `rate()` sees the first one.
+            for result in ["good", "own"].into_iter().chain(Worthless::ALL.map(Worthless::label)) {
+                self.metrics.passes.with_label_values(&[result]);
+            }
+        }
+        Self { pass, ..self }
+    }
+
+    /// By what mail that was judged already is known, where it may come.
+    #[must_use]
+    pub fn pass(&self) -> Option<&PassKey> {
+        self.pass.as_ref()
     }
 
     /// What it was configured with.

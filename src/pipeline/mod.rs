@@ -10,6 +10,8 @@
 use crate::model::{Envelope, MailId, Plan, Recipient, Session, SmtpReply};
 use crate::scan::BoxFuture;
 
+pub use crate::audit::HandedTo;
+
 mod afterwards;
 pub mod again;
 mod announcing;
@@ -21,14 +23,17 @@ pub mod engine;
 mod hints;
 mod listed;
 mod naming;
+pub mod pass;
 mod process;
 pub mod record;
 pub mod rehearsal;
 pub mod release;
 mod repeat;
+pub mod reports;
 pub mod second_look;
 mod split;
 pub mod story;
+mod stuck;
 mod telling;
 pub mod transaction;
 mod trial;
@@ -42,7 +47,9 @@ pub use process::{Process, Shared};
 pub use rehearsal::Rehearsal;
 pub use release::Releases;
 pub use repeat::Repeats;
+pub use reports::Reports;
 pub use second_look::SecondLook;
+pub use stuck::Stuck;
 pub use transaction::{Received, Transaction};
 pub use trial::Trial;
 pub use trouble::Trouble;
@@ -54,6 +61,8 @@ pub struct Decision {
     pub id: MailId,
     /// Edits and answer.
     pub plan: Plan,
+    /// It was judged before, under this id, and not again: how that was answered is on record.
+    pub is_known: bool,
 }
 
 /// A sender or recipient that was refused before the message was sent.
@@ -92,6 +101,24 @@ pub trait Judge: Send + Sync {
 
     /// Records whether the answer reached the MTA (`answered` or `answer-lost`).
     fn answered(&self, id: MailId, reached: bool);
+
+    /// Records that what was decided to be delivered was delivered to nobody, because the next server did not take it.
+    /// Whoever handed it over has been told `instead`, if that `reached` him.
+    fn undelivered(&self, _id: MailId, _reached: bool, _instead: &str) {}
+
+    /// Holds a message that was decided to be delivered and that the next server can never be handed. Whether it is
+    /// held; else it comes again. A default judge holds nothing.
+    fn hold(&self, _stuck: Stuck) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
+    /// Records what the next server said of a message that was handed on. A default judge keeps no record.
+    fn handed(&self, _id: MailId, _server: &str, _each: Vec<HandedTo>) {}
+
+    /// What another server said as it may stand in a log line: people are hidden where the configuration wants that.
+    fn shown_text(&self, text: &str) -> String {
+        text.to_owned()
+    }
 
     /// An address as it may stand in a log line: safe to be shown, and hidden where the configuration
     /// wants people hidden.

@@ -9,19 +9,21 @@ use super::afterwards::Chosen;
 use super::again::NOT_SECURED;
 use super::budget::Short;
 use super::engine::{Engine, Judged, Looked, Subject};
+use super::pass::{self, Carrier, Known, Passed, Uses};
 use super::release::{Recognised, Releases};
 use super::repeat::Repeats;
+use super::reports::Reports;
 use super::transaction::Fault;
 use super::trouble::Trouble;
 use super::{
-    Decision, Judge, Received, Refusal, Refusals, SecondLook, afterwards, announcing, besides, hints, listed,
-    naming, record, second_look, telling,
+    Decision, Judge, Received, Refusal, Refusals, SecondLook, Stuck, afterwards, announcing, besides, hints,
+    listed, naming, record, second_look, telling,
 };
-use crate::audit::{Audit, Entry, Pseudonyms, QuarantineEvent, Sync};
+use crate::audit::{Audit, Entry, Handed, HandedTo, Pseudonyms, QuarantineEvent, Sync};
 use crate::lists::Lists;
 use crate::model::{
-    Also, Answer, Disposition, Envelope, ListHits, MailId, Plan, Recipient, Session, SmtpReply, Step,
-    Timestamp, Verdict,
+    Also, Answer, Direction, Disposition, Envelope, Handover, ListHits, MailId, Message, Plan, Recipient,
+    Session, SmtpReply, Step, Timestamp, Verdict,
 };
 use crate::notify::Notifier;
 use crate::policy::name;
@@ -49,6 +51,10 @@ pub struct Shared {
     pub notify: Arc<Notifier>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
+    /// What users say of the mail they got.
+    pub reports: Arc<Reports>,
+    /// Passes that were used.
+    pub uses: Uses,
     /// Messages that failed before.
     pub repeats: Repeats,
     /// The time.
@@ -59,6 +65,8 @@ pub struct Shared {
     pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Messages whose answer is not the one on record, until they are answered.
     pub unrecorded: Mutex<HashSet<MailId>>,
+    /// Messages that are held, and were put off because that could not be put on record.
+    pub held_unrecorded: Mutex<Vec<MailId>>,
     /// Why the quarantine could not be written last.
     pub quarantine_trouble: Trouble,
     /// Why the audit journal could not be written last.
@@ -103,9 +111,15 @@ impl Process {
         let Ok(id) = self.shared.clock.mail_id() else {
             tracing::error!("the machine gives no random numbers; mail is put off");
             let id = MailId::from_parts(time.millis(), 0);
-            return Decision { id, plan: not_now(id, "no id can be made", &envelope) };
+            return Decision { id, plan: not_now(id, "no id can be made", &envelope), is_known: false };
         };
-        let direction = self.engine.direction(&session);
+        let direction = match self.passed(id, &session, &envelope, &message).await {
+            Known::Judged(first) => {
+                return Decision { id: first, plan: pass::plan(&envelope), is_known: true };
+            }
+            Known::Own => Direction::Outbound,
+            Known::Not => self.engine.direction(&session),
+        };
         let terms = &self.engine.settings().lists;
         let exempt = envelope.recipients.iter().map(|recipient| terms.exempt(recipient)).collect();
         let recognised = self.shared.releases.recognise(id, &envelope, &message).await;
@@ -132,14 +146,55 @@ impl Process {
         }
         let mut judged = self.judge(&looked).await;
         besides::put_banner(&looked, &mut judged).await;
-        let secured = self.secure(id, time, &looked, judged).await;
+        let mut secured = self.secure(id, time, &looked, judged).await;
+        self.give_pass(id, &looked, &mut secured).await;
         telling::tell(&self.shared, &looked, &secured, started.elapsed());
         besides::tell(&self.shared.metrics, id, &secured.judged.plan.also);
         announcing::announce(&self.shared, time, &looked, &secured);
         naming::count(&self.shared.metrics, &self.engine, &secured.judged.plan);
         naming::tell(&self.engine, &looked, &secured.judged.plan);
         hints::tell(&self.engine, &looked, &secured.judged.verdicts);
-        Decision { id, plan: secured.judged.plan }
+        Decision { id, plan: secured.judged.plan, is_known: false }
+    }
+
+    /// What is known by its Pass of this message, `id` now.
+    async fn passed(&self, id: MailId, session: &Session, envelope: &Envelope, message: &Message) -> Known {
+        let Some(key) = self.engine.pass() else { return Known::Not };
+        let carrier = Carrier { session, envelope, message, now: self.shared.clock.now() };
+        let (result, known) = match pass::known(key, &self.shared.uses, carrier).await {
+            Ok(Known::Not) => return Known::Not,
+            Ok(Known::Own) => {
+                tracing::info!(%id, "mail of an own user, changed since the milter judged it; it is judged again as outbound");
+                ("own", Known::Own)
+            }
+            Ok(Known::Judged(first)) => {
+                let queue_id = envelope.queue_id.as_deref();
+                tracing::info!(id = %first, queue_id, "judged before, by milter; handed on as it is");
+                ("good", Known::Judged(first))
+            }
+            Err(why) => {
+                // Whoever writes mail can write one: no louder.
+                tracing::info!(%id, why = why.label(), "a message came with a Pass that is worth nothing; it is judged");
+                (why.label(), Known::Not)
+            }
+        };
+        self.shared.metrics.passes.with_label_values(&[result]).inc();
+        known
+    }
+
+    /// Gives a message that an MTA delivers its Pass, where it may come again by LMTP.
+    async fn give_pass(&self, id: MailId, looked: &Looked, secured: &mut Secured) {
+        let input = &looked.input;
+        let by_milter = input.session.handover == Handover::Milter;
+        let Some(key) = self.engine.pass().filter(|_| by_milter && looked.fault.is_none()) else { return };
+        let passed = Passed {
+            id,
+            now: self.shared.clock.now(),
+            direction: looked.direction,
+            envelope: &input.envelope,
+            message: &input.message,
+        };
+        pass::add(key, passed, &mut secured.judged.plan).await;
     }
 
     /// Judges; a message that would be put off is counted, and judged again knowing how often.
@@ -214,6 +269,9 @@ impl Process {
                 self.shared.audit_trouble.set(&error.to_string());
                 // The record may be there all the same: it must not say that its answer was given.
                 self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                if held.as_ref().is_some_and(|stored| stored.fresh) {
+                    self.shared.held_unrecorded.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                }
                 put_off(id, "the audit journal cannot be written", &error.to_string(), looked, &mut judged);
                 if let Some(kept) = kept {
                     self.shared.second_look.take_back(kept).await;
@@ -262,7 +320,7 @@ impl Process {
 
     /// Lines of their own for what storing did to other entries: a message that came again belongs to
     /// the entry that holds it already, and older ones may have had to go.
-    async fn note_stored(&self, id: MailId, stored: &Stored, time: Timestamp) {
+    pub(super) async fn note_stored(&self, id: MailId, stored: &Stored, time: Timestamp) {
         let mut entries = Vec::new();
         if !stored.fresh {
             entries.push(Entry::Quarantine {
@@ -318,6 +376,23 @@ impl Judge for Process {
         self.shared.audit.note_answered(id, reached && !unrecorded);
     }
 
+    fn undelivered(&self, id: MailId, reached: bool, instead: &str) {
+        let unrecorded = self.shared.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.shared.audit.note_undelivered(id, reached && !unrecorded, instead);
+    }
+
+    fn hold(&self, stuck: Stuck) -> BoxFuture<'_, bool> {
+        Box::pin(self.hold_stuck(stuck))
+    }
+
+    fn handed(&self, id: MailId, server: &str, each: Vec<HandedTo>) {
+        self.shared.audit.note_handed(Handed::new(id, self.shared.clock.now(), server, each));
+    }
+
+    fn shown_text(&self, text: &str) -> String {
+        self.shared.audit.hidden(text)
+    }
+
     fn shown(&self, address: &str) -> String {
         telling::address(&self.shared, address)
     }
@@ -357,6 +432,7 @@ fn not_now(id: MailId, why: &str, envelope: &Envelope) -> Plan {
         actions: Vec::new(),
         answer: Answer::Tempfail(SmtpReply::tempfail(&format!("{why}, please try again later (id {id})"))),
         recipients: vec![Disposition::Tempfail; envelope.recipients.len()],
+        refusals: Default::default(),
         banner: None,
         also: Also::default(),
     }

@@ -68,7 +68,7 @@ pub(super) fn tell(shared: &Shared, looked: &Looked, secured: &Secured, took: Du
         reply,
         %disposition,
         verdict = %category,
-        score = %main.map(|v| v.score).unwrap_or_default(),
+        score = main.map(|v| v.score).unwrap_or_default().value(),
         rule = main.map(|v| v.rule.as_str()),
         reason = text::line(main.map(|v| v.reason.as_str()).unwrap_or_default(), MAX),
         held_as = secured.held.as_ref().map(MailId::as_str),

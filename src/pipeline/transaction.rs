@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::budget::{Share, Short};
+use crate::mail::header;
 use crate::model::{ByteSize, Envelope, Field, Message, Recipient, ReversePath, Session};
 
 /// The most header fields of a message that is taken at all: a table of millions would weigh more than
@@ -148,6 +149,33 @@ impl Transaction {
         }
     }
 
+    /// A piece of header and body, as it came over the wire. The whole message comes like this, or nothing of it.
+    pub fn content(&mut self, chunk: &[u8]) {
+        if self.make_room(chunk.len()) {
+            self.raw.extend_from_slice(chunk);
+        }
+    }
+
+    /// The end of a message that came by [`Self::content`]: its header is read here. Line ends become CRLF, as an MTA
+    /// makes them that keeps mail in lines: nobody behind us can read a bare LF as another one does.
+    #[must_use]
+    pub fn finish_content(mut self) -> Received {
+        if fields_in(&self.raw) > MAX_FIELDS {
+            self.let_go(Fault::TooManyFields);
+        }
+        // A CR for each LF that has none, and an empty line that is missing.
+        if self.fault.is_none() && self.share.take(count_bare_lf(&self.raw) + 2) == Err(Short::Bytes) {
+            self.let_go(Fault::NoMemory);
+        }
+        Received {
+            session: self.session,
+            envelope: self.envelope,
+            message: header::parse(self.raw),
+            fault: self.fault,
+            share: self.share,
+        }
+    }
+
     /// The end of the message.
     #[must_use]
     pub fn finish(mut self) -> Received {
@@ -201,6 +229,15 @@ fn range(start: usize, end: usize) -> std::ops::Range<u32> {
     u32::try_from(start).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX)
 }
 
+/// No fewer than the header has fields, counted up to one more than a message may have.
+fn fields_in(raw: &[u8]) -> usize {
+    let ends = memchr::memchr_iter(b'\n', raw).map(|at| raw.get(at + 1..).unwrap_or_default());
+    let lines = std::iter::once(raw).chain(ends);
+    let header =
+        lines.take_while(|rest| !rest.is_empty() && !rest.starts_with(b"\r\n") && !rest.starts_with(b"\n"));
+    header.filter(|rest| !rest.starts_with(b" ") && !rest.starts_with(b"\t")).take(MAX_FIELDS + 1).count()
+}
+
 fn count_bare_lf(value: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', value).filter(|i| *i == 0 || value[i - 1] != b'\r').count()
 }
@@ -245,6 +282,37 @@ mod tests {
         assert_eq!(received.message.body(), b"line\r\nline\r\n");
         assert_eq!(received.message.first("subject").as_deref(), Some("one\ttwo"));
         assert_eq!(received.fault, None);
+    }
+
+    #[test]
+    fn content_is_read_at_its_end_and_lines_end_in_crlf() {
+        let mut t = transaction(1000);
+        t.content(b"Subject: one\r\n\ttwo\r\nX: y\n\r");
+        t.content(b"\nbody\n.\nmore");
+        let received = t.finish_content();
+        assert_eq!(
+            received.message.raw().as_ref(),
+            b"Subject: one\r\n\ttwo\r\nX: y\r\n\r\nbody\r\n.\r\nmore".as_slice()
+        );
+        assert_eq!((received.message.body(), received.fault), (b"body\r\n.\r\nmore".as_slice(), None));
+        let mut flood = transaction(1 << 24);
+        flood.content(&b"a:\n".repeat(MAX_FIELDS + 1));
+        let received = flood.finish_content();
+        assert_eq!((received.fault, received.message.field_count()), (Some(Fault::TooManyFields), 0));
+        let mut many = transaction(1 << 24);
+        many.content(&[b"a:\n b\n".repeat(MAX_FIELDS), b"\n".repeat(9)].concat());
+        assert_eq!(many.finish_content().fault, None);
+    }
+
+    #[test]
+    fn room_for_line_ends_is_asked_for() {
+        let budget = Budget::new(1, 40 * 1024);
+        let new =
+            |share| Transaction::new(Arc::default(), ReversePath::default(), vec![], share, ByteSize(30_000));
+        let mut t = new(budget.admit().unwrap());
+        t.content(&b"\n".repeat(29_000));
+        assert_eq!(t.finish_content().fault, Some(Fault::NoMemory));
+        assert_eq!((budget.messages(), budget.bytes()), (0, 0));
     }
 
     #[test]

@@ -203,7 +203,7 @@ struct Bench<'b, 'a> {
 
 impl Bench<'_, '_> {
     fn guards(&mut self, guards: &[Guard]) {
-        for guard in guards.iter().filter(|guard| guard.name != name::DRY_RUN || self.view.policy.dry_run) {
+        for guard in guards.iter().filter(|guard| guard.is_possible(self.view)) {
             let Sight { saw, effect } = (guard.look)(self.view, &self.standing);
             let step = self.steps.len();
             let held = |wish: Wish| Held { step, rule: guard.name.to_owned(), wish };

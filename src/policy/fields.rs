@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::decide::thresholds;
 use super::evidence::{Evidence, Points};
 use super::{Facts, Policy};
 use crate::model::{Category, Direction, Disposition, Finding, HeaderValue, Scanner, Severity, Verdict};
@@ -11,12 +12,13 @@ const MAX_TESTS: usize = 16;
 /// Longest symbol there: with [`MAX_TESTS`] the one unbroken word stays below RFC 5322's 998.
 const MAX_TEST: usize = 40;
 
-/// The fields for those who get the mail under `verdict`. Mail going out gets the id alone; clean
+/// The fields for those who get the mail under `verdict`, which is that of the recipient at `position`. Mail going out gets the id alone; clean
 /// mail gets five short ones, because each costs the MTA a write.
 pub(super) fn fields(
     policy: &Policy,
     facts: &Facts<'_>,
     verdict: &Verdict,
+    position: Option<usize>,
 ) -> Vec<(Cow<'static, str>, HeaderValue)> {
     let mut list: Vec<(Cow<'static, str>, HeaderValue)> = Vec::with_capacity(9);
     let mut add = |name: &'static str, value: &str| list.push((name.into(), HeaderValue::new(name, value)));
@@ -50,14 +52,15 @@ pub(super) fn fields(
     add("X-Mailward-Coverage", &facts.coverage.to_string());
     if marked {
         let evidence = Evidence::new(facts.findings);
+        let tag = thresholds(policy, facts, position).tag;
         // A message that is merely odd or not fully inspected is marked above, but is no spam.
-        let flagged = verdict.category >= Category::Spam || score >= policy.tag;
+        let flagged = verdict.category >= Category::Spam || score >= tag;
         if flagged {
             add("X-Spam-Flag", "YES");
         }
         let word = if flagged { "Yes" } else { "No" };
         let tests = tests(&evidence);
-        add("X-Spam-Status", &format!("{word}, score={score} required={} tests={tests}", policy.tag));
+        add("X-Spam-Status", &format!("{word}, score={score} required={tag} tests={tests}"));
         if let Some(status) = virus_status(facts, &evidence) {
             add("X-Virus-Status", &status);
         }

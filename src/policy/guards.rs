@@ -4,8 +4,8 @@
 use super::opinion::{list, missing};
 use super::standing::{Effect, Held, Sight, Standing, Wish};
 use super::view::View;
-use super::{Fault, name};
-use crate::model::{Category, Direction, Disposition};
+use super::{Facts, Fault, name};
+use crate::model::{Category, Direction, Disposition, Handover};
 
 /// One circumstance.
 pub(super) struct Guard {
@@ -20,14 +20,26 @@ pub(super) struct Guard {
 pub(super) static BEFORE: [Guard; 1] = [Guard { name: name::NOT_COLLECTED, firm: true, look: not_collected }];
 
 /// Those that come behind the rules.
-pub(super) static BEHIND: [Guard; 6] = [
+pub(super) static BEHIND: [Guard; 7] = [
     Guard { name: name::REPEAT, firm: false, look: repeat },
     Guard { name: name::OUTBOUND, firm: false, look: outbound },
     Guard { name: name::LOCAL_SUBMISSION, firm: false, look: local_submission },
+    Guard { name: name::BEHIND_QUEUE, firm: false, look: behind_queue },
     Guard { name: name::RELEASED, firm: false, look: released },
     Guard { name: name::ACCEPT, firm: false, look: accept },
     Guard { name: name::DRY_RUN, firm: false, look: dry_run },
 ];
+
+impl Guard {
+    /// Whether this circumstance is possible at all; if not nothing is told of it.
+    pub(super) fn is_possible(&self, view: &View<'_>) -> bool {
+        match self.name {
+            name::DRY_RUN => view.policy.dry_run,
+            name::BEHIND_QUEUE => view.facts.session.handover != Handover::Milter,
+            _ => true,
+        }
+    }
+}
 
 fn not_collected(view: &View<'_>, _: &Standing) -> Sight {
     let (disposition, what) = match view.facts.fault {
@@ -92,16 +104,37 @@ fn local_submission(view: &View<'_>, standing: &Standing) -> Sight {
     if !view.facts.session.local_submission {
         return Sight::nothing("the mail came by SMTP");
     }
+    not_refused(view, standing, "the mail did not come by SMTP")
+}
+
+fn behind_queue(view: &View<'_>, standing: &Standing) -> Sight {
+    let Facts { session, envelope, .. } = view.facts;
+    let why = match (session.handover, envelope.reverse_path.is_null()) {
+        (Handover::Milter, _) => return Sight::nothing("a refusal reaches who sends the mail"),
+        (Handover::Lmtp { refuses: false } | Handover::Smtp { refuses: false }, _) => {
+            "the mail comes out of a queue"
+        }
+        // What could be told of it would be told to nobody.
+        (Handover::Lmtp { refuses: true } | Handover::Smtp { refuses: true }, true) => "the mail is a bounce",
+        (Handover::Lmtp { refuses: true } | Handover::Smtp { refuses: true }, false) => {
+            return Sight::nothing("lmtp.reject: the mail may be refused");
+        }
+    };
+    not_refused(view, standing, why)
+}
+
+/// Holds what somebody asks to refuse.
+fn not_refused(view: &View<'_>, standing: &Standing, why: &str) -> Sight {
     let refused = standing.wish.as_ref().filter(|held| held.wish.disposition == Disposition::Reject);
     let Some(Held { wish, .. }) = refused else {
-        return Sight::nothing("the mail did not come by SMTP; nothing asks to refuse it");
+        return Sight::nothing(format!("{why}; nothing asks to refuse it"));
     };
     // Without the message there is nothing to hold; the MTA's queue keeps it until it can be.
     let (disposition, instead) = match view.facts.fault {
         None => (Disposition::Quarantine, "held"),
         Some(_) => (Disposition::Tempfail, "put off"),
     };
-    let saw = format!("the mail did not come by SMTP: {instead}, not refused");
+    let saw = format!("{why}: {instead}, not refused");
     Sight { saw, effect: Effect::Instead(Wish { disposition, ..wish.clone() }) }
 }
 

@@ -42,6 +42,8 @@ pub const SUSPICIOUS: &str = "suspicious";
 pub const OUTBOUND: &str = "outbound";
 /// Mail from sendmail(1) is not refused.
 pub const LOCAL_SUBMISSION: &str = "local-submission";
+/// Mail out of a queue is not refused.
+pub const BEHIND_QUEUE: &str = "behind-queue";
 /// A person let it out of quarantine.
 pub const RELEASED: &str = "released";
 /// Nothing speaks against it.
@@ -54,8 +56,8 @@ pub const UNDECIDED: &str = "undecided";
 pub const DRY_RUN: &str = "dry-run";
 
 /// The circumstances, which no rule of a file may be named after.
-pub const CIRCUMSTANCES: [&str; 7] =
-    [NOT_COLLECTED, REPEAT, OUTBOUND, LOCAL_SUBMISSION, RELEASED, ACCEPT, DRY_RUN];
+pub const CIRCUMSTANCES: [&str; 8] =
+    [NOT_COLLECTED, REPEAT, OUTBOUND, LOCAL_SUBMISSION, BEHIND_QUEUE, RELEASED, ACCEPT, DRY_RUN];
 
 /// Whether `rule`, where it puts mail off, does so because something failed: that is not to go on for
 /// days.

@@ -4,6 +4,10 @@
 //! those for whom a copy is kept, and those for whom it is dropped. A recipient for whom the mail
 //! would be refused, beside others for whom it is not, has a copy kept: never a bounce.
 //!
+//! Where each recipient has an answer of his own (LMTP) the same table holds, but for two things: a recipient who is
+//! refused beside others is refused alone ([`Plan::refusals`]), and behind a queue nobody is refused at all, because a
+//! 5xx would become a bounce to a sender who may be forged.
+//!
 //! What rules want besides ([`Treatment`](crate::model::Treatment)) happens to mail that is delivered: a message
 //! that is put off, refused, held or dropped for all is neither copied nor redirected. Mail that is redirected to
 //! a host which sends it back here is judged and redirected again; that such a circle ends is the MTA's matter,
@@ -14,7 +18,7 @@ use std::collections::BTreeMap;
 use super::extras::{self, Getting, is_delivered, leave_out, mailbox};
 use super::{Facts, Policy, fields, reply, subject};
 use crate::model::{
-    Action, Also, Answer, Disposition, Extra, Plan, QuarantineOrder, Recipient, SmtpReply, Verdict,
+    Action, Also, Answer, Disposition, Extra, Handover, Plan, QuarantineOrder, Recipient, SmtpReply, Verdict,
 };
 
 /// The whole table of "From verdicts to one answer".
@@ -37,6 +41,7 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
             quarantine: None,
             actions: Vec::new(),
             answer: Answer::Accept,
+            refusals: BTreeMap::new(),
             recipients: vec![Disposition::Accept; recipients.len()],
             banner: None,
             also: Also::default(),
@@ -51,6 +56,7 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
             quarantine: None,
             actions: Vec::new(),
             answer: Answer::Reject(reply::reject(policy, facts, verdicts)),
+            refusals: refusals(policy, facts, verdicts),
             recipients: vec![Disposition::Reject; recipients.len()],
             banner: None,
             also: Also::default(),
@@ -65,7 +71,11 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
     if let Some(reason) = extras::hold(facts, verdicts, &mut also) {
         return held(policy, facts, verdicts, removals, reason, also);
     }
-    let mut fates = fates(recipients, verdicts);
+    let refusals = refusals(policy, facts, verdicts);
+    let mut fates = match facts.session.handover {
+        Handover::Milter | Handover::Smtp { .. } => fates(recipients, verdicts),
+        Handover::Lmtp { refuses } => own_fates(verdicts, refuses),
+    };
     let routes = extras::routes(recipients, verdicts, &mut fates, &mut also);
     if routes.iter().any(Option::is_some) && !facts.session.abilities.add_recipient {
         // Delivered, it would go to whom it was not to go; nobody else can have it.
@@ -76,14 +86,15 @@ pub fn plan(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict], removals: 
     let quarantine = copy(&fates, verdicts);
     let Some(leading) = leading(&fates, verdicts) else {
         let (actions, answer) = (Vec::new(), Answer::Discard);
-        return Plan { quarantine, actions, answer, recipients: fates, banner: None, also };
+        return Plan { quarantine, actions, answer, refusals, recipients: fates, banner: None, also };
     };
     let getting: Vec<(&Verdict, Disposition)> =
         verdicts.iter().zip(fates.iter().copied()).filter(|(_, fate)| is_delivered(*fate)).collect();
-    let (mut actions, is_signed) = edits(policy, facts, leading, &getting, removals, &mut also);
+    let (mut actions, is_signed) =
+        edits(policy, facts, (leading, place(leading, verdicts)), &getting, removals, &mut also);
     actions.extend(extras::envelope(facts, verdicts, &fates, &routes, &mut also));
     let banner = extras::banner(facts, &getting, is_signed, &mut also);
-    Plan { quarantine, actions, answer: Answer::Accept, recipients: fates, banner, also }
+    Plan { quarantine, actions, answer: Answer::Accept, refusals, recipients: fates, banner, also }
 }
 
 /// 4xx for the whole message and no side effect at all.
@@ -92,6 +103,7 @@ fn put_off(facts: &Facts<'_>, reply: SmtpReply, also: Also) -> Plan {
         quarantine: None,
         actions: Vec::new(),
         answer: Answer::Tempfail(reply),
+        refusals: BTreeMap::new(),
         recipients: vec![Disposition::Tempfail; facts.envelope.recipients.len()],
         banner: None,
         also,
@@ -110,7 +122,9 @@ fn held(
 ) -> Plan {
     let getting: Vec<_> = verdicts.iter().map(|verdict| (verdict, verdict.disposition)).collect();
     let mut actions = match strictest(verdicts.iter()) {
-        Some(leading) => edits(policy, facts, leading, &getting, removals, &mut also).0,
+        Some(leading) => {
+            edits(policy, facts, (leading, place(leading, verdicts)), &getting, removals, &mut also).0
+        }
         None => removals,
     };
     actions.push(Action::Hold(reason));
@@ -119,6 +133,7 @@ fn held(
         quarantine: None,
         actions,
         answer: Answer::Accept,
+        refusals: BTreeMap::new(),
         recipients: verdicts.iter().map(|verdict| verdict.disposition).collect(),
         banner: None,
         also,
@@ -147,6 +162,25 @@ fn fates(recipients: &[Recipient], verdicts: &[Verdict]) -> Vec<Disposition> {
     fates
 }
 
+/// The same where each recipient has an answer of his own: who is refused is refused, whatever becomes of the others,
+/// and an address that is there twice is handed on twice, as it came.
+fn own_fates(verdicts: &[Verdict], refuses: bool) -> Vec<Disposition> {
+    let fate = |v: &Verdict| match v.disposition {
+        Disposition::Reject if !refuses => Disposition::Quarantine,
+        other => other,
+    };
+    verdicts.iter().map(fate).collect()
+}
+
+/// The replies to those who are refused alone. Each speaks of its own verdict.
+fn refusals(policy: &Policy, facts: &Facts<'_>, verdicts: &[Verdict]) -> BTreeMap<usize, SmtpReply> {
+    if facts.session.handover != (Handover::Lmtp { refuses: true }) {
+        return BTreeMap::new();
+    }
+    let refused = verdicts.iter().enumerate().filter(|(_, v)| v.disposition == Disposition::Reject);
+    refused.map(|(position, v)| (position, reply::reject(policy, facts, std::slice::from_ref(v)))).collect()
+}
+
 /// The one copy for all who are in quarantine.
 fn copy(fates: &[Disposition], verdicts: &[Verdict]) -> Option<QuarantineOrder> {
     let held = || fates.iter().zip(verdicts).enumerate().filter(|(_, (f, _))| **f == Disposition::Quarantine);
@@ -170,6 +204,11 @@ fn leading<'a>(fates: &[Disposition], verdicts: &'a [Verdict]) -> Option<&'a Ver
     strictest(fates.iter().zip(verdicts).filter(|(fate, _)| is_delivered(**fate)).map(|(_, verdict)| verdict))
 }
 
+/// Whose verdict it is, of all.
+fn place(verdict: &Verdict, verdicts: &[Verdict]) -> Option<usize> {
+    verdicts.iter().position(|one| std::ptr::eq(one, verdict))
+}
+
 fn strictest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verdict> {
     let rank = |v: &Verdict| (v.disposition.strictness(), v.category);
     verdicts.reduce(|strictest, verdict| if rank(verdict) > rank(strictest) { verdict } else { strictest })
@@ -180,12 +219,12 @@ fn strictest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verd
 fn edits(
     policy: &Policy,
     facts: &Facts<'_>,
-    verdict: &Verdict,
+    (verdict, position): (&Verdict, Option<usize>),
     getting: &Getting<'_>,
     removals: Vec<Action>,
     also: &mut Also,
 ) -> (Vec<Action>, bool) {
-    let ours = fields::fields(policy, facts, verdict);
+    let ours = fields::fields(policy, facts, verdict, position);
     let is_signed = ours.iter().any(|(name, _)| name.eq_ignore_ascii_case("DKIM-Signature"));
     let asked = extras::fields(verdict, getting, also);
     let count = ours.len() + asked.len();

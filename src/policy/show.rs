@@ -151,6 +151,7 @@ fn does(name: &str) -> &'static str {
         name::REPEAT => "what failed too often is held, not put off again (policy.repeat_limit)",
         name::OUTBOUND => "mail going out carries no mark: accept in place of tag",
         name::LOCAL_SUBMISSION => "mail from sendmail(1) is held where it would be refused",
+        name::BEHIND_QUEUE => "mail by LMTP is held where it would be refused, unless lmtp.reject is \"5xx\"",
         name::RELEASED => "a copy that a person let out of quarantine is let through",
         name::ACCEPT => "what no rule asks more of is let through",
         name::DRY_RUN => "policy.dry_run is on: everything is let through",

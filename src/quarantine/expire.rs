@@ -83,7 +83,7 @@ impl Quarantine {
         if let Err(e) = self.sweep(&mut swept) {
             swept.notes.push(e.to_string());
         }
-        let now = self.clock.now();
+        let now = self.clock.settled();
         let mut inner = self.lock();
         inner.index.forget_keys(now);
         let too_old = inner.index.too_old(&self.config.load(), now);
@@ -101,7 +101,7 @@ impl Quarantine {
 
     /// Removes as much as the limits ask for.
     pub(super) fn make_room(&self, notes: &mut Vec<String>) -> Vec<Expired> {
-        let (too_many, enough) = self.lock().index.too_many(&self.config.load(), self.clock.now(), 0, 0);
+        let (too_many, enough) = self.lock().index.too_many(&self.config.load(), self.clock.settled(), 0, 0);
         if !enough {
             notes.push(
                 "the quarantine holds more than quarantine.max_size or max_entries allows, and what is left \

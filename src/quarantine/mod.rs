@@ -77,7 +77,7 @@ pub use error::QuarantineError;
 pub use expire::{Expired, Swept, Why};
 pub use key::Key;
 pub use list::{Listing, Query};
-pub use maildir::MessageFile;
+pub use maildir::{MessageFile, held_id};
 pub use meta::{Attempts, Meta, NewEntry};
 pub use second_look::{Copies, CopyLimits, Kept, SecondLook, Waiting};
 pub use state::{Failure, Rescan, Standing, State};
@@ -151,6 +151,12 @@ impl Quarantine {
         };
         quarantine.set_gauges(&quarantine.lock());
         Ok((Arc::new(quarantine), notes))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> std::path::PathBuf {
+        self.maildir.root().to_owned()
     }
 
     /// Takes new limits without opening anew.

@@ -196,7 +196,7 @@ impl Quarantine {
     /// Whether a copy waited as long as `quarantine.keep.second_look` lets it.
     #[must_use]
     pub fn is_overdue(&self, waiting: &Waiting) -> bool {
-        self.clock.now().since(waiting.time) > self.config.load().keep.second_look.duration()
+        self.clock.settled().since(waiting.time) > self.config.load().keep.second_look.duration()
     }
 
     /// Removes a copy; `false` if it is gone already, or is no copy. Blocks.

@@ -44,7 +44,7 @@ impl Quarantine {
                 expired.push(Expired { id: held, why: Why::Gone });
             }
         }
-        self.reserve(new, now)?;
+        self.reserve(new)?;
         claim.storing = Some(new.id);
         let meta = self.write(new, key, now)?;
         let mut inner = self.lock();
@@ -89,7 +89,7 @@ impl Quarantine {
     }
 
     /// Sees that there is room by all limits, and takes it.
-    fn reserve(&self, new: &NewEntry<'_>, now: Timestamp) -> Result<(), QuarantineError> {
+    fn reserve(&self, new: &NewEntry<'_>) -> Result<(), QuarantineError> {
         let config = self.config.load();
         let size = new.message.raw().len() as u64;
         let full = |why: String| Err(QuarantineError::Full { id: new.id, path: config.path.clone(), why });
@@ -115,7 +115,8 @@ impl Quarantine {
             return Err(QuarantineError::IdTaken(new.id));
         }
         let pending = inner.pending.values().sum::<u64>().saturating_add(size);
-        let (_, enough) = inner.index.too_many(&config, now, inner.pending.len() + 1, pending);
+        let (_, enough) =
+            inner.index.too_many(&config, self.clock.settled(), inner.pending.len() + 1, pending);
         if !enough {
             return full(format!(
                 "{} entries with {} bytes are held, and all that could go is younger than \

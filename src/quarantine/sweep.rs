@@ -87,7 +87,7 @@ impl Quarantine {
         expired: &mut Vec<Expired>,
         notes: &mut Vec<String>,
     ) {
-        let oldest = self.clock.now().before(ORPHAN_AGE).millis();
+        let oldest = self.clock.settled().before(ORPHAN_AGE).millis();
         for id in metas.copied().filter(|id| id.unix_millis() < oldest) {
             // A message seen an hour ago may still be stored right now, under a slow disk.
             if self.is_at_work(id) {

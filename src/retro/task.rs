@@ -19,6 +19,10 @@ use crate::telemetry::background::in_background;
 
 /// Messages written in one go.
 const AT_ONCE: usize = 256;
+/// How long messages are gathered: on a busy site one thread is woken and one write made for many of them.
+const GATHER: Duration = Duration::from_millis(50);
+/// As many bytes of them are not gathered any further.
+const ENOUGH: usize = super::QUEUE_BYTES / 4;
 /// Feeds seldom change alone, and at the start one after the other: how long it is waited for the next.
 const SETTLE: Duration = Duration::from_secs(3);
 /// A pause is so many times as long as the round before it.
@@ -53,6 +57,15 @@ impl Retro {
             tokio::select! {
                 count = waiting.recv_many(&mut messages, AT_ONCE) => if count == 0 { return },
                 _ = tidy.tick() => {}
+            }
+            if !messages.is_empty()
+                && !self.is_stopping()
+                && self.pending_bytes.load(Ordering::Relaxed) < ENOUGH
+            {
+                tokio::time::sleep(GATHER).await;
+                let room = AT_ONCE - messages.len();
+                let more = std::iter::from_fn(|| waiting.try_recv().ok()).take(room);
+                messages.extend(more);
             }
             let count = messages.len() as u64;
             let bytes = messages.iter().map(Accepted::size).sum();
@@ -103,7 +116,7 @@ impl Retro {
     fn tidy(&self) {
         let Config { keep, max_messages: messages, max_size, .. } = self.settings.load().config;
         let most = Most { messages, bytes: max_size.0 };
-        let early = self.kept.trim(self.clock.now(), keep.duration(), most);
+        let early = self.kept.trim(self.clock.settled(), keep.duration(), most);
         self.metrics.retro_left_out.with_label_values(&["limit"]).inc_by(early);
         self.metrics.retro_kept.set(i64::try_from(self.kept.count()).unwrap_or(i64::MAX));
     }
@@ -124,7 +137,7 @@ impl Retro {
             let began = Instant::now();
             let (retro, feeds) = (Arc::clone(&self), Arc::clone(&feeds));
             let work = move || {
-                let now = retro.clock.now();
+                let now = retro.clock.settled();
                 retro.kept.forget(now)?;
                 let since = now.before(retro.settings.load().config.keep.duration());
                 retro.round(retro.kept.messages(since), &feeds)
@@ -172,6 +185,10 @@ impl Retro {
                 told = round.found.len(),
                 "feeds now know links of very many accepted messages; the rest is told later. Is an entry too wide?"
             );
+        }
+        // So it is with nearly every message that is written down.
+        if round.found.is_empty() {
+            return;
         }
         // Two rounds may meet: what the other one has told meanwhile is told no more.
         let _one_at_a_time = self.telling.lock().await;

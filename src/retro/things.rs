@@ -68,7 +68,7 @@ impl Things {
 
     fn push(&mut self, mark: &str, text: &str, known: u8) {
         // Neither normal form nor hex holds one. A line that breaks in two would cost the message.
-        if text.is_empty() || text.contains(' ') || text.contains('\n') {
+        if text.is_empty() || memchr::memchr2(b' ', b'\n', text.as_bytes()).is_some() {
             return;
         }
         self.0.push(' ');

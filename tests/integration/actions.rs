@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mailward::intake::milter::{Config, Listener, Running, Service, Snapshot, serve};
+use mailward::intake::milter::{Config, serve};
+use mailward::intake::{Listener, Running, Service, Snapshot};
 use mailward::mail::{banner, header, strip};
 use mailward::model::{
     Action, ByteSize, Category, Coverage, Direction, Disposition, Explanation, MailId, Score, SeenUrl,
@@ -80,7 +81,7 @@ impl Desk {
         if let Some(text) = plan.banner.take() {
             plan.actions.push(Action::ReplaceBody(banner::add(&received.message, &text).unwrap()));
         }
-        Decision { id, plan }
+        Decision { id, plan, is_known: false }
     }
 }
 

@@ -54,10 +54,10 @@ fn check_config_counts_rules_and_keys_together() {
 #[test]
 fn check_config_says_warning_once_and_counts() {
     let site = Site::new().unwrap();
-    std::fs::write(site.config(), site.defaults("[lmtp]\n")).unwrap();
+    std::fs::write(site.config(), site.defaults("[policy]\ndry_run = true\n")).unwrap();
     let (code, out, err) = told(&run(&site, &["check-config"]));
     assert_eq!(code, Some(0), "{err}");
-    assert!(err.contains("warning: [lmtp] is not available in this version"), "{err}");
+    assert!(err.contains("warning: policy.dry_run is on"), "{err}");
     assert!(!err.contains("warning: warning:"), "{err}");
     let warnings = err.lines().filter(|line| line.starts_with("warning: ")).count();
     assert_eq!(out, format!("{} is in order, with {warnings} warning\n", site.config().display()));
@@ -90,10 +90,35 @@ fn what_the_configuration_prevents_ends_with_78_and_anything_else_with_1() {
 }
 
 #[test]
+fn the_daemon_is_asked_also_while_the_configuration_is_wrong() {
+    let daemon = Daemon::start("").unwrap();
+    let config = daemon.site().config();
+    let good = std::fs::read_to_string(&config).unwrap();
+    let ask = |arguments: &[&str]| told(&run(daemon.site(), arguments));
+    std::fs::write(&config, format!("{good}\n[nonsense]\n")).unwrap();
+    for arguments in [&["audit", "list"][..], &["quarantine", "list"], &["log", "level"], &["token", "list"]]
+    {
+        let (code, out, err) = ask(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
+        assert!(err.contains("unknown section [nonsense]"), "{err}");
+        assert!(err.trim_end().ends_with("what could be read of it is used"), "{err}");
+    }
+    // The reload itself is refused, by the daemon.
+    let (code, _, err) = ask(&["reload"]);
+    assert_eq!(code, Some(78), "{err}");
+    // What acts on the configuration itself does not begin.
+    for arguments in
+        [&["check-config"][..], &["scan", "/dev/null"], &["restore", "/nowhere"], &["setup", "postfix"]]
+    {
+        assert_eq!(ask(arguments).0, Some(78), "{arguments:?}");
+    }
+}
+
+#[test]
 fn warnings_are_one_line_each_in_the_log() {
-    let daemon = Daemon::start("[lmtp]\n").unwrap();
-    let line = daemon.wait_for_log("[lmtp] is not available").unwrap();
-    assert!(line.contains("mailward.toml:") && line.contains("; take the section out"), "{line}");
+    let daemon = Daemon::start("[policy]\ndry_run = true\n").unwrap();
+    let line = daemon.wait_for_log("mail is judged and recorded, and let through").unwrap();
+    assert!(line.contains("mailward.toml:") && line.contains("; mail is judged"), "{line}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn seven_million_header_fields_are_refused() {
 }
 
 /// A mail of `size` bytes, most of them an attachment in base64.
-fn big(size: usize) -> Vec<u8> {
+pub fn big(size: usize) -> Vec<u8> {
     let mut raw = b"From: Anna <a@sender.example>\r\nTo: alice@example.org\r\nSubject: big\r\n\
         Message-ID: <big@sender.example>\r\nMIME-Version: 1.0\r\n\
         Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhere it is\r\n\

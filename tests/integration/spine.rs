@@ -1,6 +1,5 @@
 //! The daemon as a whole, with everything real: what must hold whatever happens.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,95 +15,6 @@ const QUARANTINED_BY: &str = r#"
 rule Hold_This { meta: severity = "medium" score = 7 category = "spam" description = "asks to be held"
   strings: $a = "HOLD-THIS" condition: $a }
 "#;
-
-#[test]
-fn kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised() {
-    if !mta::not_run::postfix_ready("kill_nine_in_the_middle_of_traffic_loses_nothing_that_was_promised") {
-        return;
-    }
-    let site = Site::new().unwrap();
-    let toml = site.defaults("") + &rules(&site, "hold.yar", QUARANTINED_BY);
-    let mut daemon = site.start(&toml).unwrap();
-    let postfix = Postfix::start(&Options::with_milter(daemon.endpoint())).unwrap();
-    let port = postfix.smtp_port();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let mut promised: BTreeSet<String> = BTreeSet::new();
-    std::thread::scope(|scope| {
-        let senders: Vec<_> = (0..4)
-            .map(|sender| {
-                let stop = &stop;
-                scope.spawn(move || {
-                    let mut taken = BTreeSet::new();
-                    let mut number = 0;
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) && number < 2000 {
-                        number += 1;
-                        let subject = format!("s{sender} n{number}");
-                        let body = if number % 3 == 0 { "HOLD-THIS" } else { "plain" };
-                        let raw = mail(&subject, body);
-                        // The sender tries again until it hears 250, as an MTA would.
-                        for _ in 0..200 {
-                            let sent =
-                                mta::smtp::send(port, "a@sender.example", &["alice@example.org"], &raw);
-                            if sent.is_ok_and(|t| t.taken()) {
-                                taken.insert(subject);
-                                break;
-                            }
-                            if stop.load(std::sync::atomic::Ordering::Relaxed) {
-                                break;
-                            }
-                            std::thread::sleep(Duration::from_millis(30));
-                        }
-                    }
-                    taken
-                })
-            })
-            .collect();
-        for round in 0u64..20 {
-            std::thread::sleep(Duration::from_millis(120 + (round * 37) % 90));
-            daemon.kill().unwrap();
-            daemon.start_again().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        for sender in senders {
-            promised.extend(sender.join().unwrap());
-        }
-    });
-    postfix.wait_for_empty_queue().unwrap();
-    assert!(promised.len() > 60, "only {} messages got through: the test did not test much", promised.len());
-    // A message that was decided on may come again under a new id, where the sender did not hear of it:
-    // each copy counts, and each of its ids.
-    let mut arrived: BTreeSet<String> = BTreeSet::new();
-    let mut ids: BTreeMap<String, String> = BTreeMap::new();
-    for mail in postfix.mailbox("alice@example.org").unwrap() {
-        let subject = mail.value("Subject").unwrap().trim().to_owned();
-        let [id] = &mail.values("X-Mailward-Id")[..] else { panic!("{subject} has not one id of ours") };
-        let before = ids.insert(id.trim().to_owned(), subject.clone());
-        assert_eq!(before, None, "two messages were delivered as {id}");
-        arrived.insert(subject);
-    }
-    let mut held: BTreeMap<String, u32> = BTreeMap::new();
-    for entry in quarantine(&daemon) {
-        *held.entry(entry["subject"].as_str().unwrap().to_owned()).or_default() += 1;
-    }
-    let lost: Vec<_> = promised.iter().filter(|s| !arrived.contains(*s) && !held.contains_key(*s)).collect();
-    assert!(lost.is_empty(), "the sender heard 250 and they are nowhere: {lost:?}\n{}", daemon.log());
-    let twice: Vec<_> = held.iter().filter(|(_, n)| **n > 1).collect();
-    assert!(twice.is_empty(), "twice in quarantine: {twice:?}");
-    assert!(!held.is_empty() && !arrived.is_empty());
-    verify(&daemon);
-    let mut unexplained = Vec::new();
-    for (id, subject) in &ids {
-        let (status, text) = daemon.get(&format!("/api/v1/audit/{id}")).unwrap();
-        let record: Value = serde_json::from_str(&text).unwrap();
-        if status != 200 || record["record"]["id"] != *id {
-            unexplained.push(format!("{subject} ({id}): {status} {text}"));
-        }
-    }
-    assert!(unexplained.is_empty(), "delivered and not on record:\n{}", unexplained.join("\n"));
-    let (id, _) = ids.first_key_value().unwrap();
-    assert!(stdout(&daemon, &["explain", id]).contains(id.as_str()));
-}
 
 #[test]
 fn sigterm_finishes_messages_in_work_and_takes_no_new_ones() {

@@ -21,6 +21,7 @@ use super::{PATIENCE, admin, wait_until};
 pub(crate) struct Site {
     dir: Dir,
     env: Vec<(&'static str, PathBuf)>,
+    files: Option<(u64, u64)>,
 }
 
 impl Site {
@@ -32,12 +33,17 @@ impl Site {
         let dir = Dir::new("site")?;
         dir.make("state", 0o700)?;
         dir.make_for_socket("spool")?;
-        Ok(Self { dir, env: Vec::new() })
+        Ok(Self { dir, env: Vec::new(), files: None })
     }
 
     /// The daemon will have this variable in its environment.
     pub(crate) fn set_env(&mut self, name: &'static str, value: PathBuf) {
         self.env.push((name, value));
+    }
+
+    /// The daemon is started with these limits on open files, soft and hard.
+    pub(crate) fn limit_files(&mut self, soft: u64, hard: u64) {
+        self.files = Some((soft, hard));
     }
 
     /// The directory itself, for more files.
@@ -105,6 +111,7 @@ impl Site {
     pub(crate) fn start(self, toml: &str) -> anyhow::Result<Daemon> {
         std::fs::write(self.config(), toml)?;
         let child = launch(&self)?;
+        guard::watch(child.id(), self.path())?;
         let mut daemon = Daemon { site: self, child };
         daemon.wait_until_ready()?;
         Ok(daemon)
@@ -237,6 +244,7 @@ impl Daemon {
     pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.child.try_wait()?.is_some(), "the daemon still runs");
         self.child = launch(&self.site)?;
+        guard::watch_successor(self.pid(), self.site.path())?;
         self.wait_until_ready()
     }
 
@@ -276,19 +284,33 @@ fn log_file(site: &Site) -> PathBuf {
 
 fn launch(site: &Site) -> anyhow::Result<Child> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log_file(site))?;
-    let mut command = Command::new(binary()?);
+    let mut command = match site.files {
+        None => Command::new(binary()?),
+        // It becomes the daemon: the process id stays.
+        Some((soft, hard)) => {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--nofile={soft}:{hard}")).arg(binary()?);
+            command
+        }
+    };
     command.args(["serve", "--config"]).arg(site.config());
     // Nothing of the caller's own set-up.
     command.env_remove("MAILWARD_CONFIG").env_remove("NOTIFY_SOCKET");
+    command.envs(of_the_unit());
     command.envs(site.env.iter().map(|(name, value)| (name, value)));
-    let child = command
+    command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
-        .context("cannot start the mailward binary")?;
-    guard::watch(child.id(), site.path())?;
-    Ok(child)
+        .context("cannot start the mailward binary")
+}
+
+/// What the unit of the package sets in the environment, so that what is measured here holds there.
+fn of_the_unit() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("../../systemd/mailward.service").lines();
+    let set = lines.filter_map(|line| line.strip_prefix("Environment="));
+    set.flat_map(str::split_whitespace).filter_map(|one| one.split_once('='))
 }
 
 /// The mailward binary: `MAILWARD_BIN`, or the one Cargo built for this test, or the one beside the folder

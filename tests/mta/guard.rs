@@ -163,8 +163,24 @@ pub(crate) fn end(pid: u32, grace: Duration) {
 /// # Errors
 /// If the shell cannot be started.
 pub(crate) fn watch(pid: u32, dir: &Path) -> anyhow::Result<()> {
+    start_watch(pid, dir, false)
+}
+
+/// The same for a process that takes the place of another one, on whose account the directory goes: the shell ends
+/// with the process. Without that a daemon that is started a hundred times has a hundred of them.
+///
+/// # Errors
+/// If the shell cannot be started.
+pub(crate) fn watch_successor(pid: u32, dir: &Path) -> anyhow::Result<()> {
+    start_watch(pid, dir, true)
+}
+
+fn start_watch(pid: u32, dir: &Path, successor: bool) -> anyhow::Result<()> {
     const SCRIPT: &str = r#"
-        while [ -d "$3" ] && [ -d "/proc/$1" ]; do sleep 1; done
+        while [ -d "$3" ] && [ -d "/proc/$1" ]; do
+            [ -z "$5" ] || [ -d "/proc/$2" ] || exit 0
+            sleep 1
+        done
         [ -d "$3" ] || exit 0
         kill -TERM "$2" 2>/dev/null
         i=0; while [ -d "/proc/$2" ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i+1)); done
@@ -175,6 +191,7 @@ pub(crate) fn watch(pid: u32, dir: &Path) -> anyhow::Result<()> {
         .args(["-c", SCRIPT, "mailward-guard", &std::process::id().to_string(), &pid.to_string()])
         .arg(dir)
         .arg(keep)
+        .arg(if successor { "successor" } else { "" })
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -26,12 +26,27 @@ if lacks clamd; then
     # It comes along, and would fetch signatures that nobody here needs.
     if lacks freshclam; then units="$units clamav-freshclam.service"; fi
 fi
+for part in core imapd lmtpd sieve; do
+    if [ ! -e "/usr/share/doc/dovecot-$part" ]; then wanted="$wanted dovecot-$part"; units="$units dovecot.service dovecot.socket"; fi
+done
+# Debian machines in namespaces, the package, the alert rules.
+if lacks mmdebstrap; then wanted="$wanted mmdebstrap"; fi
+if lacks dh; then wanted="$wanted debhelper"; fi
+if lacks dpkg-buildpackage; then wanted="$wanted dpkg-dev"; fi
+if lacks fakeroot; then wanted="$wanted fakeroot"; fi
+if lacks man; then wanted="$wanted man-db"; fi
+if lacks lintian; then wanted="$wanted lintian"; fi
+if lacks promtool; then wanted="$wanted prometheus"; units="$units prometheus.service prometheus-node-exporter.service"; fi
 if lacks miltertest; then wanted="$wanted miltertest"; fi
 if lacks opendkim; then wanted="$wanted opendkim"; units="$units opendkim.service"; fi
 if lacks opendkim-genkey; then wanted="$wanted opendkim-tools"; fi
 if lacks openssl; then wanted="$wanted openssl"; fi
+# A time of day that leaps, for one process alone.
+if lacks faketime; then wanted="$wanted faketime"; fi
 # Somebody else's reader of Authentication-Results.
 if ! /usr/bin/python3 -c 'import authres' 2>/dev/null; then wanted="$wanted python3-authres"; fi
+
+if lacks prometheus || lacks promtool; then wanted="$wanted prometheus"; units="$units prometheus.service"; fi
 
 # Who may not install goes on without what is only wanted.
 if [ -z "$missing" ] && [ -n "$wanted" ]; then

@@ -3,7 +3,7 @@
 #[path = "../../src/testing.rs"]
 mod testing;
 
-pub(crate) use testing::{not_run, suite};
+pub(crate) use testing::{effort, not_run, suite};
 
 /// Whether Postfix is installed and may be started from here; says what is missing where not.
 ///
@@ -41,4 +41,22 @@ pub(crate) fn opendkim_ready(test: &str) -> bool {
         return false;
     }
     postfix_ready(test)
+}
+
+/// Whether a Debian machine of its own can be made; says what is missing where not. Use as [`postfix_ready`].
+pub(crate) fn machine_ready(test: &str) -> bool {
+    if let Some(missing) = super::machine::missing() {
+        not_run(test, &missing, "run tests/mta/install.sh as root, and the tests too");
+        return false;
+    }
+    true
+}
+
+/// Whether the Debian package can be made and tried in a machine; says what is missing where not. Use as [`postfix_ready`].
+pub(crate) fn package_ready(test: &str) -> bool {
+    if let Some(missing) = super::package::missing() {
+        not_run(test, &missing, "run tests/mta/install.sh as root");
+        return false;
+    }
+    machine_ready(test)
 }

@@ -110,6 +110,14 @@ impl Smtp {
         Ok(client)
     }
 
+    /// Waits no longer than this for each reply from now on.
+    ///
+    /// # Errors
+    /// If it is no time at all.
+    pub(crate) fn set_patience(&self, limit: Duration) -> anyhow::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(limit)).context("no such patience")
+    }
+
     /// Sends a line and reads the reply.
     ///
     /// # Errors

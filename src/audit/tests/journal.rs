@@ -20,12 +20,27 @@ async fn what_was_appended_is_explained_word_for_word() {
         detail: String::new(),
     };
     audit.append(released.clone(), Sync::Now).await.unwrap();
-    let expected = Explained { record, answered: Some(true), events: vec![released], problems: vec![] };
+    let expected =
+        Explained { record, answered: Some(true), instead: None, events: vec![released], problems: vec![] };
     assert_eq!(audit.find(id).unwrap(), Some(expected.clone()));
     assert_eq!(audit.find(bench.id()).unwrap(), None);
 
     drop(audit);
     assert_eq!(bench.open().find(id).unwrap(), Some(expected));
+}
+
+#[tokio::test]
+async fn what_nobody_took_stands_there_with_what_was_answered() {
+    let bench = Bench::new();
+    let audit = bench.open();
+    let id = judge(&audit, bench.record()).await;
+    audit.note_undelivered(id, true, "451 4.4.1 the next mail server cannot be reached");
+    drop(audit);
+    let audit = bench.open();
+    let found = audit.find(id).unwrap().unwrap();
+    let said = Some("451 4.4.1 the next mail server cannot be reached");
+    assert_eq!((found.answered, found.instead.as_deref()), (Some(true), said));
+    assert_eq!(audit.list(&Query::default()).unwrap().rows[0].instead.as_deref(), said);
 }
 
 #[tokio::test]
@@ -150,6 +165,34 @@ async fn after_a_failed_sync_nothing_is_taken_until_one_succeeds() {
 }
 
 #[tokio::test]
+async fn a_sync_opens_nothing_the_first_of_a_file_and_one_after_a_failure_included() {
+    let bench = Bench::new();
+    let audit = bench.open();
+    // What stands under no name that is known can only be synced by who has it open.
+    let away = bench.dir.path().join("away");
+    fs::rename(bench.journal_dir(), &away).unwrap();
+    audit.append(Entry::Judged(Box::new(bench.record())), Sync::Now).await.unwrap();
+    audit.journal.shared.fail_syncs.store(true, Ordering::Relaxed);
+    let refused = audit.append(Entry::Judged(Box::new(bench.record())), Sync::Now).await;
+    assert!(matches!(refused, Err(AuditError::Sync(_))), "{refused:?}");
+    audit.journal.shared.fail_syncs.store(false, Ordering::Relaxed);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(e) = audit.append(Entry::Judged(Box::new(bench.record())), Sync::Now).await {
+        assert!(Instant::now() < deadline, "{e}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Only another day has a file to be made.
+    bench.next_day();
+    let refused = audit.append(Entry::Judged(Box::new(bench.record())), Sync::Now).await;
+    assert!(matches!(refused, Err(AuditError::Append { .. })), "{refused:?}");
+    fs::rename(&away, bench.journal_dir()).unwrap();
+    judge(&audit, bench.record()).await;
+    drop(audit);
+    whole(&bench.journal_dir());
+    assert_eq!(bench.days().len(), 2);
+}
+
+#[tokio::test]
 async fn a_full_disk_fails_the_append_and_leaves_nothing_behind() {
     let bench = Bench::new();
     let audit = bench.open();
@@ -267,6 +310,8 @@ async fn a_record_of_any_size_is_taken_and_says_what_was_left_out() {
     huge.message.subject = Some(long.clone());
     huge.session.helo = Some(long.clone());
     huge.session.client.addr = ClientAddr::Unix(long.clone());
+    huge.attachments[0].name = format!("{long}.js");
+    huge.attachments[0].other_names = vec![format!("{long}.exe"); 16];
     huge.attachments[0].path = vec![long.clone(); 20];
     huge.attachments = vec![huge.attachments[0].clone(); 220];
     let step = Step { rule: long.clone(), saw: long, wants: None, decided: false, ..Step::default() };
@@ -276,6 +321,8 @@ async fn a_record_of_any_size_is_taken_and_says_what_was_left_out() {
     let kept = audit.find(id).unwrap().unwrap().record;
     assert!(kept.left_out.iter().any(|s| s.contains("findings")), "{:?}", kept.left_out);
     assert!(kept.left_out.iter().any(|s| s.contains("long texts")), "{:?}", kept.left_out);
+    let file = &kept.attachments[0];
+    assert!(file.name.ends_with(".js") && file.other_names[0].ends_with(".exe"), "{file:?}");
     assert_eq!(kept.disposition(), Disposition::Reject);
     // It is found by a recipient that stands in the record only.
     let recipient = kept.envelope.recipients[50].address().to_owned();
@@ -306,6 +353,7 @@ async fn with_pseudonyms_no_person_is_in_the_journal_and_addresses_are_found_all
     record.plan.answer = Answer::Reject(SmtpReply::reject("<anna@example.org> may not"));
     record.plan.headers[1].value = "for anna@example.org".into();
     record.attachments[0].name = "anna.pdf".into();
+    record.attachments[0].other_names = vec!["anna.js".into()];
     record.attachments[0].path = vec!["anna.pdf".into()];
     let id = judge(&audit, record).await;
     let text = fs::read_to_string(&bench.days()[0]).unwrap();

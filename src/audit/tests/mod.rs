@@ -11,9 +11,11 @@ use crate::model::*;
 
 mod authentication;
 mod crash;
+mod erase;
 mod events;
 mod expire;
 mod journal;
+mod malformed;
 mod measure;
 mod search;
 mod verify;
@@ -148,6 +150,7 @@ fn record(id: MailId) -> Record {
         },
         attachments: vec![Attachment {
             name: "offer.pdf".into(),
+            other_names: Vec::new(),
             media_type: "application/pdf".into(),
             size: 1200,
             sha256: "11".repeat(32),

@@ -17,6 +17,7 @@ async fn the_index_is_made_again_when_it_is_gone() {
         audit.note_answered(ids[3], true);
     }
     fs::remove_dir_all(bench.dir.path().join("db")).unwrap();
+    fs::remove_file(bench.dir.path().join("db.head")).unwrap();
     let audit = bench.open();
     let listing = audit.list(&Query::default()).unwrap();
     assert_eq!(listing.incomplete, None);
@@ -253,4 +254,21 @@ proptest! {
             prop_assert_eq!(found, expected, "{:?}", query);
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_next_server_said_is_told_with_the_message() {
+    let bench = Bench::new();
+    let audit = bench.open();
+    let id = judge(&audit, bench.record()).await;
+    let one =
+        |to: &str, delivered| HandedTo { to: to.to_owned(), delivered, said: "250 2.0.0 saved".to_owned() };
+    let handed = Handed::new(id, audit.now(), "unix:/run/x", vec![one("a@x", true), one("b@x", false)]);
+    audit.note_handed(handed.clone());
+    audit.flush().unwrap();
+    let told = audit.find(id).unwrap().unwrap();
+    assert_eq!(told.events, [Entry::Handed(Box::new(handed))]);
+    // It is no deed of anybody's.
+    let events = audit.events(&EventQuery::default()).unwrap().events;
+    assert!(!events.iter().any(|event| matches!(event, Entry::Handed(_))));
 }

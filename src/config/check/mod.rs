@@ -1,10 +1,11 @@
-//! What no section can know alone: contradictions between values, and what this version cannot do.
+//! What no section can know alone: contradictions between values.
 //!
 //! Values are looked up by their path in the effective configuration, so that a check does not need
 //! the types of the modules that own them; a test holds that every path named here exists. Nothing is
 //! said about a value that was at fault already.
 
 mod feeds;
+mod lmtp;
 mod notify;
 
 use std::collections::HashSet;
@@ -20,12 +21,8 @@ use super::{Config, Depth, Listen, document, machine};
 use crate::model::{ByteSize, Scanner, Span, text};
 use crate::policy::{NoMailDomain, mail_domain};
 
-/// Sections and keys whose work this version cannot do, with what therefore does not happen. A line goes
-/// when the work is there. `*` stands for each key.
-pub(super) const NOT_YET: &[(&str, &str)] = &[("lmtp", "nothing listens there")];
-
 /// Must begin with `/`.
-pub(super) const PATHS: &[&str] = &["state_dir", "quarantine.path", "scanner.yara.rules"];
+pub(super) const PATHS: &[&str] = &["state_dir", "quarantine.path", "backup.path", "scanner.yara.rules"];
 
 /// Must not be zero.
 pub(super) const POSITIVE: &[&str] = &[
@@ -50,6 +47,7 @@ pub(super) const POSITIVE: &[&str] = &[
     "notify.*.within",
     "notify.*.timeout",
     "notify.*.give_up",
+    "backup.keep",
     "limits.message",
     "limits.messages",
     "limits.held",
@@ -63,6 +61,8 @@ pub(super) const POSITIVE: &[&str] = &[
     "second_look.retry",
     "release.timeout",
     "release.valid",
+    "report.per_user",
+    "report.in_all",
 ];
 
 /// Where something listens.
@@ -71,7 +71,7 @@ pub(super) const LISTENERS: &[&str] = &["milter.listen", "lmtp.listen", "admin.l
 /// `milter_content_timeout`, postconf(5).
 const POSTFIX_WAITS: Span = Span::seconds(300);
 /// RFC 5321 §4.5.3.2.6: a client waits ten minutes for the reply to the end of its message.
-const SENDERS_WAIT: Span = Span::seconds(600);
+pub(super) const SENDERS_WAIT: Span = Span::seconds(600);
 /// `DefaultTimeoutStopSec`, systemd-system.conf(5).
 const SYSTEMD_WAITS: Span = Span::seconds(90);
 /// Offsets in a message are 32 bits wide.
@@ -98,6 +98,10 @@ pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problem
     if document::look_up(&read.table, "quarantine.path").is_none() {
         config.quarantine.path = config.state_dir.join("quarantine");
     }
+    // Where state_dir is at fault, that is said of it alone.
+    if document::look_up(&read.table, "backup.path").is_none() && config.state_dir.is_absolute() {
+        config.backup.path = config.state_dir.join("backup");
+    }
     let effective = match toml::Table::try_from(&config) {
         Ok(effective) => effective,
         Err(e) => {
@@ -115,13 +119,13 @@ pub(super) fn check(read: Read<'_, Config>, depth: Depth, problems: &mut Problem
     checks.names(&config);
     checks.feeds();
     checks.notify(&config);
+    checks.lmtp(&config);
     checks.without_effect(&config);
     checks.quarantine();
     checks.secrets(&config);
     checks.log_level(&config);
     checks.modules(&config);
     checks.left_open(&config);
-    checks.not_yet();
     if depth == Depth::Machine {
         machine::look(&mut checks, &config);
     }
@@ -278,10 +282,17 @@ impl<'a> Checks<'a, '_> {
             return;
         }
         let Some(held) = held else { return };
-        let Some(all) = held.size().filter(|all| *all < one) else { return };
+        // Collected, decoded for those who look, and something for the others.
+        let Some(all) = held.size().filter(|all| all.0 < one.0 / 2 * 5) else { return };
         let place = held.place.clone().or_else(|| message.place.clone());
         self.problems
-            .error(place, format!("{} is {all}, less than one message may have: {one}", held.name()))
+            .error(
+                place,
+                format!(
+                    "{} is {all}, less than two and a half times what one message may have: {one}",
+                    held.name()
+                ),
+            )
             .help("the largest message would never get through");
     }
 
@@ -304,7 +315,8 @@ impl<'a> Checks<'a, '_> {
         }
         let Some(relay) = self.one("lmtp.relay").filter(|_| !lmtp_is_off) else { return };
         let Some(next) = relay.texts().first().copied().map(str::to_owned) else { return };
-        let next = next.replacen("tcp:", "inet:", 1).parse::<Listen>();
+        let next =
+            next.replacen("tcp:", "inet:", 1).replacen(":localhost:", ":127.0.0.1:", 1).parse::<Listen>();
         let own = taken.iter().find(|(own, ..)| next.as_ref().is_ok_and(|next| collide(own, next)));
         let Some((_, other, _)) = own else { return };
         let name = relay.name();
@@ -447,6 +459,9 @@ impl<'a> Checks<'a, '_> {
         for (key, sentence) in config.milter.faults() {
             faults.push((format!("milter.{key}"), format!("milter.{key} {sentence}")));
         }
+        for (key, sentence) in config.lmtp.iter().filter(|lmtp| lmtp.enabled).flat_map(super::Lmtp::faults) {
+            faults.push((format!("lmtp.{key}"), format!("lmtp.{key} {sentence}")));
+        }
         if let Err(errors) = crate::policy::Policy::new(&config.policy) {
             faults.extend(errors.iter().map(|e| (format!("policy.{}", e.key()), format!("policy.{e}"))));
         }
@@ -486,45 +501,12 @@ impl<'a> Checks<'a, '_> {
             }
         }
     }
-
-    fn not_yet(&mut self) {
-        for (pattern, what) in NOT_YET {
-            for (path, value) in values(self.effective, pattern) {
-                let Some((key, _)) = document::look_up(self.table, &path) else { continue };
-                let is_off = value.get("enabled").and_then(toml::Value::as_bool) == Some(false);
-                if is_off || value.as_array().is_some_and(Vec::is_empty) {
-                    continue;
-                }
-                let section = value.is_table();
-                let name = if section { format!("[{path}]") } else { named(&path) };
-                let problem = self
-                    .problems
-                    .warning(Some(key), format!("{name} is not available in this version: {what}"));
-                if section {
-                    problem.help("take the section out, or write `enabled = false` in it");
-                }
-            }
-        }
-    }
 }
 
 /// What is wrong with a log filter.
 fn log_level(level: &str) -> Option<String> {
-    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    // The library's parser panics at some of what is no ASCII.
-    if !level.is_ascii() {
-        return Some(format!("level = {level:?} is no level and no filter: it holds letters beyond ASCII"));
-    }
-    if let Err(e) = tracing_subscriber::EnvFilter::try_new(level) {
-        return Some(format!("level = {level:?} is no level and no filter: {e}"));
-    }
-    // A word that is no level is taken for a target, and then nothing is logged at all.
-    let mut words = level.split(',').map(str::trim).filter(|word| !word.contains(['=', ':', '[']));
-    let word = words.find(|word| !LEVELS.iter().any(|l| l.eq_ignore_ascii_case(word)))?;
-    Some(format!(
-        "level: {word:?} is no level; write one of {}, or a filter such as \"info,mailward::intake=debug\"",
-        LEVELS.join(", ")
-    ))
+    let wrong = level.parse::<crate::telemetry::log::Filter>().err()?;
+    Some(format!("level: {wrong}"))
 }
 
 /// `` `timeout` in [scanner.clamd] ``.

@@ -106,17 +106,57 @@ fn every_format_of_a_feed_has_its_name() {
 
 #[test]
 fn a_warning_is_one_line_in_a_log_and_a_report_on_a_terminal() {
-    let loaded = parse("[scanner.urls]\n[lmtp]\n").unwrap();
+    let loaded = parse("[lmtp]\ntrusted = [\"192.0.2.9\"]\nlisten = [\"inet:0.0.0.0:24\"]\n").unwrap();
     let lines: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         [
-            "mailward.toml:2: [lmtp] is not available in this version: nothing listens there; take the section out, \
-             or write `enabled = false` in it",
+            "mailward.toml:3: `listen` in [lmtp] is open to the network, and `allow` names nobody: only this machine \
+             is let in; name the mail servers in `allow`, or listen on 127.0.0.1 or a unix socket",
         ]
     );
-    assert!(format!("{:#}", loaded.warnings[0]).starts_with("warning: [lmtp] is not available"));
-    assert_eq!(parse("[lmtp]\nenabled = false\n").unwrap().warnings, []);
+    assert!(format!("{:#}", loaded.warnings[0]).starts_with("warning: `listen` in [lmtp] is open"));
+    assert_eq!(parse("[lmtp]\nenabled = false\nlisten = [\"inet:0.0.0.0:24\"]\n").unwrap().warnings, []);
+}
+
+#[test]
+fn what_is_odd_about_lmtp_is_told_where_it_stands() {
+    let warned = |text: &str| {
+        let loaded = parse(text).unwrap_or_else(|e| panic!("{e}"));
+        loaded.warnings.iter().map(|w| w.line()).collect::<Vec<_>>()
+    };
+    let unix = "listen = [\"unix:/run/mailward/lmtp.sock\"]\n";
+    assert_eq!(warned(&format!("[lmtp]\n{unix}")), []);
+    let mta = "trusted = [\"192.0.2.9\"]\n";
+    assert_eq!(
+        warned(&format!("[lmtp]\nlisten = [\"inet:0.0.0.0:24\"]\nallow = [\"192.0.2.0/24\"]\n{mta}")),
+        []
+    );
+    assert_eq!(warned(&format!("[lmtp]\nallow = [\"192.0.2.0/24\"]\n{mta}")), [Some(2)]);
+    assert_eq!(warned(&format!("[lmtp]\nrelay_timeout = \"9m\"\n{unix}")), [Some(2)]);
+    // By TCP each program of this machine can connect: believed or not, the admin should know.
+    for named in ["127.0.0.1", "127.0.0.0/8", "::1", "0.0.0.0/1"] {
+        let trusted = format!("trusted = [\"192.0.2.9\", \"{named}\"]\n");
+        let loaded = parse(&format!("[lmtp]\n{trusted}")).unwrap();
+        let told = loaded.warnings[0].to_string();
+        assert!(
+            loaded.warnings.len() == 1
+                && told.contains("mailward.toml:2: `trusted` in [lmtp] names this machine"),
+            "{told}"
+        );
+        assert_eq!(warned(&format!("[lmtp]\n{trusted}{unix}")), []);
+    }
+    let told = parse("[lmtp]\n").unwrap().warnings[0].to_string();
+    assert!(told.contains("nobody who comes by TCP is believed"), "{told}");
+    let refused = |text: &str| parse(text).unwrap_err().to_string();
+    for own in ["tcp:127.0.0.1:8024", "inet:localhost:8024"] {
+        let report = refused(&format!("[lmtp]\nrelay = \"{own}\"\n"));
+        assert!(report.contains("`relay` in [lmtp] is our own address"), "{report}");
+    }
+    let report = refused("[lmtp]\nhelo = \"not a name\"\nmax_recipients = 0\ntrusted = [\"0.0.0.0/0\"]\n");
+    assert!(report.contains("is every machine there is"), "{report}");
+    let report = refused("[lmtp]\nhelo = \"not a name\"\nmax_recipients = 0\n");
+    assert!(report.contains("lmtp.helo is") && report.contains("lmtp.max_recipients must"), "{report}");
 }
 
 #[test]
@@ -185,4 +225,28 @@ fn rspamd_over_tls_is_refused_where_it_stands_and_its_secrets_are_looked_for() {
     assert!(secret.contains("the secret in /nowhere/password cannot be read"), "{secret}");
     assert!(parse("[scanner.rspamd]\nenabled = false\nurl = \"https://filter.example\"\n").is_ok());
     assert!(report("[scanner.rspamd]\nconnections = 0\n").contains("connections"));
+}
+
+#[test]
+fn what_can_be_read_of_a_file_at_fault_is_salvaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.toml");
+    let salvage = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let (config, wrong) = Config::salvage(Some(&path));
+        (config.admin.listen, config.quarantine.path, wrong.is_some())
+    };
+    let listen = "state_dir = \"/s\"\n[admin]\nlisten = [\"unix:/x/admin.sock\"]\n";
+    let (good, held, wrong) = salvage(listen);
+    assert_eq!(
+        (good[0].unix_path(), &*held, wrong),
+        (Some(Path::new("/x/admin.sock")), Path::new("/s/quarantine"), false)
+    );
+    assert_eq!(salvage(&format!("{listen}[nonsense]\n")), (good.clone(), held.clone(), true));
+    assert_eq!(salvage(&format!("{listen}port = 3\n[milter]\nlisten = 7\n")), (good, held, true));
+    // Of what is no TOML, or not there, nothing is known: the defaults.
+    let defaults = Config::salvage_or(None, &dir.path().join("nowhere")).0;
+    assert_eq!(salvage("[admin"), (defaults.admin.listen.clone(), defaults.quarantine.path.clone(), true));
+    let (config, wrong) = Config::salvage(Some(&dir.path().join("nowhere")));
+    assert_eq!((config.admin.listen, wrong.is_some()), (defaults.admin.listen, true));
 }

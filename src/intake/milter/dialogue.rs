@@ -7,13 +7,15 @@ use indymilter::ProtoOpts;
 use indymilter::message::command::{CommandKind, HeloPayload};
 use indymilter::message::reply::Reply;
 
-use super::command;
 use super::connection::Connection;
 use super::edits::reply_code;
 use super::error::SessionError;
 use super::macros::lossy;
 use super::negotiate::{Terms, negotiate};
-use super::serve::{Origin, Shared, Snapshot};
+use super::serve::Shared;
+use super::{arrived, command};
+use crate::intake::Snapshot;
+use crate::intake::accept::Origin;
 use crate::model::{Recipient, ReversePath, SmtpReply};
 use crate::pipeline::{Received, Refusal, Transaction};
 
@@ -124,7 +126,7 @@ impl Dialogue {
             && let Some(held_back) = self.shared.quiet.terms.pass()
         {
             tracing::error!(
-                missing = ?terms.missing(), held_back,
+                missing = ?terms.missing(), untold = held_back,
                 "the MTA does not offer edits that are needed; messages that need them are tempfailed"
             );
         }
@@ -192,7 +194,7 @@ impl Dialogue {
                 if let Some(held_back) = self.shared.quiet.overload.pass() {
                     tracing::warn!(
                         short = short.label(),
-                        held_back,
+                        untold = held_back,
                         "no room for one more message; tempfailed at MAIL"
                     );
                 }
@@ -300,6 +302,7 @@ impl Dialogue {
             transaction.body(payload);
         }
         // Postfix knows the queue id only after the first recipient, so it is read here.
+        arrived::ALL.note(&self.connection.macros, self.terms);
         let queue_id = self.connection.macros.queue_id.take();
         self.connection.macros.end_message();
         let Some(mut transaction) = self.message.take().and_then(|incoming| incoming.transaction) else {

@@ -133,7 +133,15 @@ mod tests {
     }
 
     fn plan(actions: Vec<Action>, answer: Answer) -> Plan {
-        Plan { quarantine: None, actions, answer, recipients: vec![], banner: None, also: Default::default() }
+        Plan {
+            quarantine: None,
+            actions,
+            answer,
+            refusals: Default::default(),
+            recipients: vec![],
+            banner: None,
+            also: Default::default(),
+        }
     }
 
     fn wire(plan: &Plan, terms: Terms) -> Vec<(u8, Vec<u8>)> {

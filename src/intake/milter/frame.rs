@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::error::SessionError;
-use super::serve::Phase;
-use super::stream::Stream;
+use crate::intake::accept::Phase;
+use crate::intake::stream::Stream;
 
 /// The largest length taken, command byte included: indymilter's limit too. Body chunks have 65,535
 /// bytes; only a header field could be longer than that.
@@ -100,7 +100,16 @@ impl Wire {
             self.make_room(announced.unwrap_or_default());
             let room = self.buf.capacity() - self.buf.len();
             let limit = if between { self.patience.idle } else { self.patience.packet };
-            let read = timeout(limit, self.stream.read_buf(&mut self.buf)).await;
+            let read = timeout(limit, self.stream.read_buf(&mut self.buf));
+            let read = match idle.as_deref_mut().filter(|_| between) {
+                // What looked readable need not have been: also here the drain must be heard.
+                Some(phase) => tokio::select! {
+                    biased;
+                    read = read => read,
+                    _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return Ok(Arrival::Draining),
+                },
+                None => read.await,
+            };
             let silent = if between { SessionError::Idle(limit) } else { SessionError::Stalled(limit) };
             match read.map_err(|_| silent)?? {
                 0 if between => return Ok(Arrival::Closed),
@@ -108,6 +117,11 @@ impl Wire {
                 n => self.more = n == room,
             }
         }
+    }
+
+    /// The connection itself, when no more is read from it.
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
     }
 
     /// Command byte and payload of the packet that [`Self::ready`] found.
@@ -205,7 +219,7 @@ impl Wire {
         let limit = self.patience.idle;
         tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => Ok(false),
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => Ok(false),
             readable = timeout(limit, self.stream.readable()) => {
                 readable.map_err(|_| SessionError::Idle(limit))??;
                 Ok(true)

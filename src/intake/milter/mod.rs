@@ -1,6 +1,6 @@
 //! Milter: how Postfix and Sendmail hand us mail during SMTP.
 //!
-//! Our own session on indymilter's codec. [`Listener`] is where the MTA connects, [`serve()`] accepts,
+//! Our own session on indymilter's codec. [`serve()`] takes connections,
 //! a session per connection reads packets (`frame`), keeps what they say (`dialogue`: connection and
 //! message are two types) and, at the end of a message, has it judged and answers (`eom`, `edits`).
 //!
@@ -9,9 +9,10 @@
 //! CONNECT, HELO, DATA or while content comes: those stages carry no reply where the MTA allows that.
 //! All edits and the final reply leave in one write; a new body
 //! (SMFIR_REPLBODY) last of the edits. An MTA that lets mail through when its filter breaks off may keep the old body
-//! then, so no verdict relies on a new one. A connection keeps the [`Snapshot`] that it
+//! then, so no verdict relies on a new one. A connection keeps the [`Snapshot`](super::Snapshot) that it
 //! began with; a reload is for those that come after. No message between MAIL and its answer is cut
-//! by [`Running::drain`] before its deadline.
+//! by [`Running::drain`](super::Running::drain) before its deadline. Before it,
+//! [`Running::wind_down`](super::Running::wind_down) lets sessions end by themselves where new ones can wait.
 //!
 //! **Failures.** Whatever is wrong with one connection ends or tempfails that one alone, with a log
 //! line and `mailward_milter_errors_total{kind}`:
@@ -34,6 +35,7 @@
 //! drain's deadline – Postfix between DATA and the final dot – finds the connection closed, and its
 //! `milter_default_action` decides.
 
+mod arrived;
 mod command;
 pub mod config;
 mod connection;
@@ -41,18 +43,16 @@ mod dialogue;
 mod edits;
 mod eom;
 mod error;
+mod farewell;
 mod frame;
-pub mod listener;
 mod macros;
 mod negotiate;
 mod serve;
 mod session;
-mod sparing;
-mod stream;
 
+pub use arrived::{Told, arrived};
 pub use config::{Cidr, Config, Endpoint, SocketMode};
-pub use listener::{BindError, Listener};
-pub use serve::{Drained, Running, Service, Snapshot, serve};
+pub use serve::serve;
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,9 @@ use super::edits::reply_code;
 use super::eom;
 use super::error::SessionError;
 use super::frame::{Arrival, Wire};
-use super::serve::{Origin, Phase, Shared, over};
-use super::stream::Stream;
+use super::serve::Shared;
+use crate::intake::accept::{Origin, Phase, over};
+use crate::intake::stream::Stream;
 use crate::model::SmtpReply;
 
 /// Serves one connection until the MTA is done, something is wrong, or the daemon stops and no
@@ -24,7 +25,16 @@ pub(super) async fn serve(
 ) {
     let mut wire = Wire::new(stream, shared.patience);
     let mut dialogue = Dialogue::new(Arc::clone(&shared), origin);
-    let Err(error) = converse(&mut wire, &mut dialogue, &shared, &mut phase).await else { return };
+    let error = match converse(&mut wire, &mut dialogue, &shared, &mut phase).await {
+        Ok(End::Over) => return,
+        Ok(End::Drained) => {
+            if dialogue.terms().is_some() {
+                shared.leave(wire.into_stream());
+            }
+            return;
+        }
+        Err(error) => error,
+    };
     dialogue.note(&error);
     let (negotiated, inside) = (dialogue.terms().is_some(), !dialogue.is_idle());
     // What there was of a message takes no room any more.
@@ -47,16 +57,25 @@ pub(super) async fn serve(
 /// How long an MTA may go on sending a message that is tempfailed already.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How a session ended without an error.
+enum End {
+    /// The MTA is done.
+    Over,
+    /// The daemon stops, and no message is under way.
+    Drained,
+}
+
 async fn converse(
     wire: &mut Wire,
     dialogue: &mut Dialogue,
     shared: &Arc<Shared>,
     phase: &mut watch::Receiver<Phase>,
-) -> Result<(), SessionError> {
+) -> Result<End, SessionError> {
     loop {
         let idle = dialogue.is_idle();
-        if idle && *phase.borrow() != Phase::Serving {
-            return wire.flush(shared.patience.packet).await;
+        if idle && *phase.borrow() >= Phase::Draining {
+            wire.flush(shared.patience.packet).await?;
+            return Ok(End::Drained);
         }
         let arrival = if idle {
             wire.ready(Some(&mut *phase)).await
@@ -69,9 +88,9 @@ async fn converse(
         };
         match arrival? {
             Arrival::Packet => {}
-            Arrival::Closed if idle => return Ok(()),
+            Arrival::Closed if idle => return Ok(End::Over),
             Arrival::Closed => return Err(SessionError::Gone),
-            Arrival::Draining => return Ok(()),
+            Arrival::Draining => return Ok(End::Drained),
         }
         let Some((command, payload)) = wire.packet() else { continue };
         match dialogue.take(command, payload)? {
@@ -83,7 +102,7 @@ async fn converse(
                 let (snapshot, received) = (dialogue.snapshot(), *received);
                 Box::pin(eom::answer(wire, terms, snapshot, shared, phase, received)).await?;
             }
-            Step::End => return Ok(()),
+            Step::End => return Ok(End::Over),
         }
     }
 }

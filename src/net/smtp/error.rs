@@ -78,10 +78,21 @@ pub enum SmtpError {
         /// Where the dot is, in bytes from the start of the message.
         offset: usize,
     },
+    /// It was to go to all recipients or to nobody.
+    #[error("it was not taken for each of its recipients, so it was sent to none of them")]
+    NotForAll,
     /// The time for all of it ran out.
     #[error("the time ran out before the end of the message could be sent, so it was withdrawn")]
     Late,
     /// `before_dot` said no.
     #[error("the sending was not written down, so the message was withdrawn: {0}")]
     Withdrawn(String),
+}
+
+impl SmtpError {
+    /// Whether it lies in the message or its envelope, or in what they need of the server: to try again does not help.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Lacks { .. } | Self::Path { .. } | Self::Hazard { .. })
+    }
 }

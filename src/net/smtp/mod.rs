@@ -27,6 +27,7 @@
 //!   message for the strict, leaving it alone opens the lenient, so such a message is not sent
 //!   ([`SmtpError::Hazard`]). Bare CR and LF without a dot behind them cannot end a message and go out
 //!   as they are; whether it takes them is the server's choice (RFC 5321 §2.3.8).
+//! - To whoever is accepted ([`deliver`]), or to all or nobody ([`deliver_to_all`]).
 //! - An address that could be read as more than an address (controls, a space outside quotes, `<` or
 //!   `>` inside) is not sent; the other recipients are served.
 //!
@@ -43,6 +44,8 @@ mod content;
 mod dot;
 mod error;
 mod extensions;
+#[cfg(test)]
+mod malformed;
 mod outcome;
 mod parameters;
 mod path;
@@ -61,6 +64,9 @@ use crate::net::{address::Server, connect};
 
 pub use error::SmtpError;
 pub use outcome::{Delivery, Outcome, Stage};
+pub use path::is_helo;
+#[cfg(test)]
+pub(crate) use path::is_path;
 pub use reply::Reply;
 
 /// Whom we speak to and how.
@@ -158,8 +164,34 @@ pub async fn deliver<F>(settings: &Settings, outgoing: &Outgoing<'_>, before_dot
 where
     F: AsyncFnOnce() -> Result<(), String>,
 {
+    hand_over(settings, outgoing, Whom::Any, before_dot).await
+}
+
+/// The same, but to all recipients or to none: for who has one answer to give for all of them. As long as a server
+/// answers for each recipient before the dot (SMTP), one whom it refuses keeps the message from the others
+/// ([`SmtpError::NotForAll`]); what it says to the dot counts as it does with [`deliver`].
+pub async fn deliver_to_all<F>(settings: &Settings, outgoing: &Outgoing<'_>, before_dot: F) -> Delivery
+where
+    F: AsyncFnOnce() -> Result<(), String>,
+{
+    hand_over(settings, outgoing, Whom::All, before_dot).await
+}
+
+/// For whom a message may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    /// For those who are accepted, if there is one.
+    Any,
+    /// For all of them only.
+    All,
+}
+
+async fn hand_over<F>(settings: &Settings, outgoing: &Outgoing<'_>, whom: Whom, before_dot: F) -> Delivery
+where
+    F: AsyncFnOnce() -> Result<(), String>,
+{
     let (until, end) = settings.timeouts.ends();
-    let plan = match transaction::Plan::new(settings, outgoing).await {
+    let plan = match transaction::Plan::new(settings, outgoing, whom).await {
         Ok(plan) if plan.anybody() => plan,
         Ok(plan) => return plan.unsent(),
         Err(error) => return Delivery::all(outgoing.recipients.len(), &Outcome::NotSent(error)),

@@ -60,8 +60,15 @@ pub(super) fn checked_recipient(argument: &[u8]) -> Result<Cow<'_, [u8]>, SmtpEr
     Ok(path)
 }
 
+/// Whether `argument` can be sent as it is.
+#[cfg(test)]
+pub(crate) fn is_path(argument: &[u8]) -> bool {
+    matches!(checked(argument), Ok(Cow::Borrowed(_)))
+}
+
 /// Whether `name` can stand in EHLO: a host name or an address literal.
-pub(super) fn is_helo(name: &str) -> bool {
+#[must_use]
+pub fn is_helo(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     !name.is_empty() && name.len() <= 255 && name.bytes().all(allowed)
 }

@@ -31,6 +31,13 @@ impl Reply {
         &self.text
     }
 
+    /// `250 text`, of a line without its CRLF.
+    #[cfg(test)]
+    pub(crate) fn read_for_tests(line: &str) -> Self {
+        let (code, text) = line.split_once(' ').unwrap();
+        Self { code: code.parse().unwrap(), text: text.to_owned() }
+    }
+
     /// Class 4.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {

@@ -10,13 +10,14 @@ use super::content::{self, Survey};
 use super::extensions::Extensions;
 use super::reply::Answer;
 use super::wire::Wire;
-use super::{Delivery, Outcome, Outgoing, Protocol, Settings, SmtpError, Stage, dot, parameters, path};
+use super::{Delivery, Outcome, Outgoing, Protocol, Settings, SmtpError, Stage, Whom, dot, parameters, path};
 
 /// One message made ready: everything is checked that can be without asking the server.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     settings: &'a Settings,
     outgoing: &'a Outgoing<'a>,
+    whom: Whom,
     message: Vec<Bytes>,
     survey: Survey,
     from: Cow<'a, [u8]>,
@@ -31,7 +32,11 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// What concerns all recipients. An address that cannot be sent concerns its own recipient only.
-    pub(super) async fn new(settings: &'a Settings, outgoing: &'a Outgoing<'a>) -> Result<Self, SmtpError> {
+    pub(super) async fn new(
+        settings: &'a Settings,
+        outgoing: &'a Outgoing<'a>,
+        whom: Whom,
+    ) -> Result<Self, SmtpError> {
         if !path::is_helo(&settings.helo) {
             let name = crate::model::text::line(&settings.helo, 120);
             return Err(SmtpError::Helo { name });
@@ -40,17 +45,25 @@ impl<'a> Plan<'a> {
         let to = outgoing.recipients.iter().map(|r| path::checked_recipient(r.argument())).collect();
         let message = content::stretches(outgoing.pieces);
         let survey = Survey::of(&message).await?;
-        Ok(Self { settings, outgoing, message, survey, from, to })
+        Ok(Self { settings, outgoing, whom, message, survey, from, to })
     }
 
-    /// Whether there is a recipient whose address can be sent.
+    /// Whether there is somebody to ask the server for.
     pub(super) fn anybody(&self) -> bool {
-        self.to.iter().any(Result::is_ok)
+        self.goes_on(&self.ledger())
     }
 
     /// Nobody was asked, and why.
     pub(super) fn unsent(self) -> Delivery {
-        closed(self.ledger())
+        self.failed(SmtpError::NotForAll)
+    }
+
+    /// Whether the message is still to be sent: there are open recipients, and enough of them.
+    fn goes_on(&self, ledger: &Ledger) -> bool {
+        match self.whom {
+            Whom::Any => ledger.iter().any(Option::is_none),
+            Whom::All => !ledger.is_empty() && ledger.iter().all(Option::is_none),
+        }
     }
 
     /// Nothing was sent because of `error`.
@@ -72,8 +85,9 @@ impl<'a> Plan<'a> {
     {
         let mut ledger = self.ledger();
         match self.envelope(&mut wire, &mut ledger).await {
-            Ok(()) if ledger.iter().any(Option::is_none) => {}
+            Ok(()) if self.goes_on(&ledger) => {}
             Ok(()) => {
+                rest(&mut ledger, &Outcome::NotSent(SmtpError::NotForAll));
                 wire.quit().await;
                 return closed(ledger);
             }
@@ -114,7 +128,7 @@ impl<'a> Plan<'a> {
         if !offered.smtp_utf8 {
             leave_out_foreign(wire.server(), &self.to, ledger);
         }
-        if ledger.iter().all(Option::is_some) {
+        if !self.goes_on(ledger) {
             return Ok(());
         }
         let line = [b"MAIL FROM:", self.from.as_ref(), parameters.as_bytes()].concat();
@@ -131,7 +145,7 @@ impl<'a> Plan<'a> {
                 Err(all) => return Err(all),
             }
         }
-        if ledger.iter().all(Option::is_some) {
+        if !self.goes_on(ledger) {
             return Ok(());
         }
         let answer = wire.command(Stage::Data, b"DATA", times.data).await.map_err(Outcome::NotSent)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::SendError;
-use crate::model::{Recipient, ReversePath, Timestamp, text};
+use crate::model::{Recipient, ReversePath, text};
 use crate::net::address::Server;
 use crate::net::smtp::{self, Outcome, Outgoing, Protocol, Timeouts};
 use crate::notify::payload::Payload;
@@ -76,7 +76,7 @@ fn message(from: &str, to: &[String], payload: &Payload) -> Vec<u8> {
         ("From", format!("mailward <{from}>")),
         ("To", to.join(",\r\n ")),
         ("Subject", text::ascii_line(&payload.title, 120)),
-        ("Date", date(payload.time)),
+        ("Date", payload.time.rfc5322()),
         ("Message-ID", format!("<{}@{domain}>", payload.delivery)),
         ("Auto-Submitted", "auto-generated".to_owned()),
         (FIELD, payload.delivery.clone()),
@@ -92,11 +92,4 @@ fn message(from: &str, to: &[String], payload: &Payload) -> Vec<u8> {
     out.push_str(&body);
     out.push_str("\r\n");
     out.into_bytes()
-}
-
-/// A date in the form of RFC 5322 §3.3.
-fn date(at: Timestamp) -> String {
-    let seconds = i64::try_from(at.seconds()).unwrap_or(0);
-    let at = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    at.format(&time::format_description::well_known::Rfc2822).unwrap_or_default()
 }

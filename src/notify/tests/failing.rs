@@ -24,12 +24,16 @@ async fn a_destination_that_says_no_is_not_asked_again_and_the_next_that_arrives
     bench.configure(webhook(&receiver.url()));
     bench.reject();
     bench.counted("webhook", "given-up", 1).await;
+    assert_eq!(bench.metrics.notifications_waiting.get(), 0);
     bench.notifier.tell(alarm(Kind::EngineDown, false), None);
     let came = receiver.wait_for(3).await;
     let told: Vec<_> = came.iter().map(|came| came.json()).collect();
     let events: Vec<_> = told.iter().map(|told| told["event"].clone()).collect();
     assert_eq!(events, ["malware", "engine-down", "digest"]);
     assert_eq!(told[2]["digest"]["lost"], serde_json::json!([{"event": "malware", "count": 1}]));
+    // The digest was not counted when it was made, and is not taken off.
+    bench.counted("webhook", "sent", 2).await;
+    assert_eq!(bench.metrics.notifications_waiting.get(), 0);
 }
 
 #[tokio::test]
@@ -85,8 +89,12 @@ async fn other_settings_are_used_at_once_for_what_waits() {
     bench.configure(webhook(&broken.url()));
     bench.reject();
     bench.counted("webhook", "failed", 1).await;
+    // What is to be tried again waits, for the gauge as for `notify list`.
+    assert_eq!((bench.metrics.notifications_waiting.get(), bench.notifier.list()[0].waiting), (1, 1));
     bench.configure(webhook(&good.url()));
     let came = good.wait_for(1).await;
+    bench.counted("webhook", "sent", 1).await;
+    assert_eq!((bench.metrics.notifications_waiting.get(), bench.notifier.list()[0].waiting), (0, 0));
     assert_eq!(came[0].header("x-mailward-delivery"), broken.came()[0].header("x-mailward-delivery"));
 }
 

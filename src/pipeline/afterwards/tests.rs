@@ -73,6 +73,7 @@ fn plan() -> Plan {
         actions: Vec::new(),
         answer: Answer::Accept,
         recipients: vec![Disposition::Accept],
+        refusals: Default::default(),
         banner: None,
         also: Default::default(),
     }

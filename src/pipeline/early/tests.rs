@@ -94,6 +94,7 @@ async fn measure() {
         config: Default::default(),
         own_id: Default::default(),
         received_spf: false,
+        behind_queue: false,
         teacher: None,
     };
     let retro =
@@ -106,9 +107,11 @@ async fn measure() {
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
     };
+    let releases = Releases::new(parts, TokenKey::new(&[0; 32]), releasing);
     let shared = Shared {
         second_look: SecondLook::new(looking, Default::default()),
-        releases: Releases::new(parts, TokenKey::new(&[0; 32]), releasing),
+        reports: crate::pipeline::Reports::new(Arc::clone(&releases), Default::default()),
+        releases,
         refusals: Refusals::start(Arc::clone(&audit), &metrics),
         audit,
         quarantine,
@@ -120,11 +123,13 @@ async fn measure() {
             crate::audit::Pseudonyms::new(&[0; 32]),
             crate::notify::Pace::USUAL,
         ),
+        uses: Default::default(),
         repeats: Repeats::open(&store, [0; 32]).unwrap(),
         clock,
         metrics,
         pseudonyms: None,
         unrecorded: Default::default(),
+        held_unrecorded: Default::default(),
         quarantine_trouble: Trouble::default(),
         audit_trouble: Trouble::default(),
     };

@@ -68,11 +68,14 @@ impl Releases {
             *unreachable = Some(error.to_string());
         }
         let seen = sending.seen();
-        let (end, warning) = judged(outcome, seen.as_ref(), settings.config.filtered);
+        let in_line = settings.config.filtered && !settings.behind_queue;
+        let (end, warning) = judged(outcome, seen.as_ref(), in_line);
         self.parts.metrics.releases.with_label_values(&[end.name()]).inc();
         let unwritten = self.write_down(entry, recipient, before, &end, by, now).await;
         match end {
             End::Uncertain { .. } => sending.leave_open(),
+            // The copy comes by when the server takes it out of its queue.
+            End::Released { .. } if settings.behind_queue => sending.leave_open(),
             _ => drop(sending),
         }
         let warning = match (warning, unwritten) {

@@ -17,7 +17,8 @@
 //!
 //! With `release.filtered` the server hands the copy to this mailward again, where [`Releases::recognise`] knows
 //! it by its [token], while it is under way and at no other time: a token is used up with the 250, and not
-//! before, so that a 4xx and another try judge nothing anew. A token that is worth nothing leaves the
+//! before, so that a 4xx and another try judge nothing anew. Where mail comes by LMTP as well it is good for as long as
+//! `release.valid` says, because the copy comes out of the server's queue, after the 250. A token that is worth nothing leaves the
 //! message to be judged like any other. It is taken out in every case, as all fields of our family are.
 //!
 //! **Who tries again.** A sender who did not hear our answer, and sends what was released meanwhile, joins the
@@ -36,6 +37,8 @@ mod copy;
 mod error;
 mod flights;
 mod learn;
+#[cfg(test)]
+mod malformed;
 mod recognise;
 mod report;
 mod rescan;
@@ -82,6 +85,8 @@ pub struct Settings {
     pub own_id: OwnId,
     /// Received-SPF fields are ours, so that those which came with a mail go.
     pub received_spf: bool,
+    /// Mail comes to us by LMTP too, out of a queue: so does what is released, after the server has taken it.
+    pub behind_queue: bool,
     /// Who learns.
     pub teacher: Option<Arc<dyn Teacher>>,
 }
@@ -240,6 +245,11 @@ impl Releases {
     async fn entry(&self, id: MailId) -> Result<Entry, ReleaseError> {
         let quarantine = Arc::clone(&self.parts.quarantine);
         blocking(move || Entry::read(&quarantine, id)).await?
+    }
+
+    /// What it works on.
+    pub(in crate::pipeline) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// The right to work until the daemon stops.

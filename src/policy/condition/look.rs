@@ -9,6 +9,7 @@ use super::sets::{Glob, domain};
 use super::value::{List, Value};
 use super::{Failure, Fuel};
 use crate::mail::header as words;
+use crate::model::file_name::extension;
 use crate::model::{AuthResult, Direction, Finding, Message, Outcome, Scanner};
 
 /// The value of a name that stands alone or of the field of a record.
@@ -24,7 +25,7 @@ pub(super) fn field<'v>(view: &'v View<'v>, field: Field) -> Result<Value<'v>, F
         Field::Score => Value::Double(view.evidence.total().score().value()),
         Field::Findings => Value::List(List::Findings(view.evidence.sorted())),
         Field::Urls => Value::List(List::Links(view.made.links(facts))),
-        Field::Attachments => Value::List(List::Attachments(facts.attachments)),
+        Field::Attachments => Value::List(List::Attachments(facts.attachments, view.made.files(facts))),
         Field::Missing => {
             let all = opinion::missing(facts.coverage).map(|(scanner, _)| lent(scanner.name()));
             Value::List(List::Own(all.collect()))
@@ -202,14 +203,14 @@ pub(super) fn item<'v>(of: &Value<'v>, field: Field) -> Result<Value<'v>, Failur
         (Value::Link(l), Field::UrlFeeds) => {
             Value::List(List::Own(l.seen.listed.iter().map(|listed| lent(&listed.feed)).collect()))
         }
-        (Value::Attachment(a), Field::AttachmentName) => lent(&a.name),
-        (Value::Attachment(a), Field::AttachmentExtension) => Value::Text(extension(&a.name)),
-        (Value::Attachment(a), Field::AttachmentType) => lower(&a.media_type),
-        (Value::Attachment(a), Field::AttachmentSize) => {
+        (Value::Attachment(_, name), Field::AttachmentName) => lent(name),
+        (Value::Attachment(_, name), Field::AttachmentExtension) => Value::Text(extension(name)),
+        (Value::Attachment(a, _), Field::AttachmentType) => lower(&a.media_type),
+        (Value::Attachment(a, _), Field::AttachmentSize) => {
             Value::Int(i64::try_from(a.size).unwrap_or(i64::MAX))
         }
-        (Value::Attachment(a), Field::AttachmentSha256) => lent(&a.sha256),
-        (Value::Attachment(a), Field::AttachmentPath) => Value::List(List::Texts(&a.path)),
+        (Value::Attachment(a, _), Field::AttachmentSha256) => lent(&a.sha256),
+        (Value::Attachment(a, _), Field::AttachmentPath) => Value::List(List::Texts(&a.path)),
         (Value::Hit(h), Field::HitList) => lent(h.list.name()),
         (Value::Hit(h), Field::HitOn) => lent(h.on.key()),
         (Value::Hit(h), Field::HitEntry) => lent(&h.entry),
@@ -224,16 +225,6 @@ fn lower(text: &str) -> Value<'_> {
     match text.bytes().any(|b| b.is_ascii_uppercase()) {
         true => Value::Text(Cow::Owned(text.to_ascii_lowercase())),
         false => lent(text),
-    }
-}
-
-/// What follows the last dot of a name, as Windows sees it: dots and spaces at its end do not count.
-fn extension(name: &str) -> Cow<'_, str> {
-    let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
-    match extension.chars().any(char::is_uppercase) {
-        true => Cow::Owned(extension.to_lowercase()),
-        false => Cow::Borrowed(extension),
     }
 }
 

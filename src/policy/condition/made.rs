@@ -12,6 +12,14 @@ pub(in super::super) struct Made {
     links: OnceCell<Vec<Link>>,
     subject: OnceCell<String>,
     from: OnceCell<Vec<String>>,
+    files: OnceCell<Vec<Named>>,
+}
+
+/// A file under one of its names: its position, and that of the name among the other ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    pub(super) file: usize,
+    pub(super) name: Option<usize>,
 }
 
 /// A link with its host.
@@ -28,6 +36,19 @@ impl Made {
         self.links.get_or_init(|| {
             let all = (0..facts.urls.count()).filter_map(|at| facts.urls.get(at));
             all.map(|seen| Link::new(seen.into_owned())).collect()
+        })
+    }
+
+    /// The message's files. One that other programs save under a name with another extension is there under each
+    /// such name: who asks for a name asks for what may become of the file.
+    pub(super) fn files(&self, facts: &Facts<'_>) -> &[Named] {
+        self.files.get_or_init(|| {
+            let all = facts.attachments.iter().enumerate();
+            all.flat_map(|(at, file)| {
+                let others = (0..file.other_names.len()).map(Some);
+                std::iter::once(None).chain(others).map(move |name| Named { file: at, name })
+            })
+            .collect()
         })
     }
 

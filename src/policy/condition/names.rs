@@ -149,7 +149,7 @@ static PLAIN: &[Name] = &[
     name("", "score", Field::Score, T::DOUBLE, U::SCAN, "The sum of the scores of all findings."),
     name("", "findings", Field::Findings, T::list(Base::Finding), U::SCAN, "All findings, in an order that does not depend on the scanners' speed."),
     name("", "urls", Field::Urls, T::list(Base::Url), U::URLS, "The links of the message."),
-    name("", "attachments", Field::Attachments, T::list(Base::Attachment), U::ATTACHMENTS, "The files of the message."),
+    name("", "attachments", Field::Attachments, T::list(Base::Attachment), U::ATTACHMENTS, "The files of the message; one that programs save under names with other extensions is there under each."),
     name("", "missing", Field::Missing, T::TEXTS, U::SCAN, "The scanners that did not look at all they should."),
     name("", "lists", Field::Lists, T::list(Base::ListHit), U::LISTS.and(U::RECIPIENT), "The entries of the allow and block lists that match, as far as they are for this recipient; at RCPT those of the client and the sender."),
     name("session", "client_ip", Field::ClientIp, T::TEXT, U::SESSION, "The address of the client; empty where there is none."),

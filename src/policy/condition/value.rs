@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::super::evidence::Points;
-use super::made::Link;
+use super::made::{Link, Named};
 use crate::model::{Attachment, Category, Disposition, Finding, ListHit, Severity, text};
 
 /// A value. Its type was checked at load.
@@ -21,7 +21,8 @@ pub(super) enum Value<'v> {
     Disposition(Option<Disposition>),
     Finding(&'v Finding),
     Link(&'v Link),
-    Attachment(&'v Attachment),
+    /// A file under one of its names.
+    Attachment(&'v Attachment, &'v str),
     Hit(&'v ListHit),
     List(List<'v>),
 }
@@ -33,7 +34,7 @@ pub(super) enum List<'v> {
     Own(Vec<Value<'v>>),
     Findings(&'v [&'v Finding]),
     Links(&'v [Link]),
-    Attachments(&'v [Attachment]),
+    Attachments(&'v [Attachment], &'v [Named]),
     Hits(&'v [ListHit]),
     Texts(&'v [String]),
 }
@@ -45,7 +46,7 @@ impl<'v> List<'v> {
             Self::Own(list) => list.len(),
             Self::Findings(list) => list.len(),
             Self::Links(list) => list.len(),
-            Self::Attachments(list) => list.len(),
+            Self::Attachments(_, names) => names.len(),
             Self::Hits(list) => list.len(),
             Self::Texts(list) => list.len(),
         }
@@ -57,7 +58,11 @@ impl<'v> List<'v> {
             Self::Own(list) => list.get(at)?.clone(),
             Self::Findings(list) => Value::Finding(list.get(at)?),
             Self::Links(list) => Value::Link(list.get(at)?),
-            Self::Attachments(list) => Value::Attachment(list.get(at)?),
+            Self::Attachments(list, names) => {
+                let Named { file, name } = names.get(at)?;
+                let file = list.get(*file)?;
+                Value::Attachment(file, name.map_or(Some(&file.name), |name| file.other_names.get(name))?)
+            }
             Self::Hits(list) => Value::Hit(list.get(at)?),
             Self::Texts(list) => Value::Text(Cow::Borrowed(list.get(at)?)),
         })
@@ -94,7 +99,7 @@ impl<'v> Value<'v> {
             Value::Severity(v) => Value::Severity(v),
             Value::Category(v) => Value::Category(v),
             Value::Disposition(v) => Value::Disposition(v),
-            Value::Finding(_) | Value::Link(_) | Value::Attachment(_) | Value::Hit(_) => return None,
+            Value::Finding(_) | Value::Link(_) | Value::Attachment(..) | Value::Hit(_) => return None,
             Value::List(list) => {
                 Value::List(List::Own(list.iter().map(Value::into_constant).collect::<Option<_>>()?))
             }
@@ -144,7 +149,7 @@ impl<'v> Value<'v> {
             Value::Disposition(v) => v.map_or("nothing", Disposition::name).to_owned(),
             Value::Finding(f) => format!("{} ({})", text::line(&f.symbol, max.min(60)), f.scanner),
             Value::Link(link) => text::line(&link.seen.url, max),
-            Value::Attachment(file) => text::line(&file.name, max),
+            Value::Attachment(_, name) => text::line(name, max),
             Value::Hit(hit) => format!("{} ({})", text::line(&hit.entry, max), hit.list),
             Value::List(list) => {
                 let some: Vec<_> = list.iter().take(8).map(|v| v.quoted(max.min(60))).collect();

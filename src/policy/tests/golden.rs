@@ -90,6 +90,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
             case
         }),
         (name::LOCAL_SUBMISSION, Case::found(vec![eicar()]).local()),
+        (name::BEHIND_QUEUE, Case::found(vec![eicar()]).by_lmtp(false)),
         (name::DRY_RUN, {
             let policy = Policy::new(&Config { dry_run: true, ..Config::default() }).unwrap();
             Case { policy, ..Case::found(vec![eicar()]) }

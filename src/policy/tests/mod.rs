@@ -7,8 +7,8 @@ use super::{Facts, Fault, Policy, Worth};
 use crate::model::authentication::Spf;
 use crate::model::{
     Advice, AdvisedAction, Attachment, AuthResult, Authentication, Category, Coverage, Direction, Envelope,
-    Finding, List, ListHit, ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath, Scanner, Score,
-    Session, Severity, Skip, Verdict,
+    Finding, Handover, List, ListHit, ListHits, MailId, Matched, Outcome, Plan, Recipient, ReversePath,
+    Scanner, Score, Session, Severity, Skip, Verdict,
 };
 
 mod counting;
@@ -133,6 +133,12 @@ impl Case {
         self.session.local_submission = true;
         self
     }
+
+    /// By LMTP.
+    pub(crate) fn by_lmtp(mut self, refuses: bool) -> Self {
+        self.session.handover = Handover::Lmtp { refuses };
+        self
+    }
 }
 
 fn envelope(recipients: &[&str]) -> Envelope {
@@ -162,6 +168,7 @@ fn finding(symbol: &str, category: Category, severity: Severity, score: f64) -> 
 fn file(name: &str) -> Attachment {
     Attachment {
         name: name.to_owned(),
+        other_names: Vec::new(),
         media_type: "application/octet-stream".to_owned(),
         size: 100,
         sha256: "00".repeat(32),

@@ -146,6 +146,7 @@ fn all_held_is_one_copy_and_a_discard() {
             actions: vec![],
             answer: Answer::Discard,
             recipients: vec![Quarantine, Discard, Quarantine],
+            refusals: Default::default(),
             banner: None,
             also: Default::default(),
         }
@@ -364,4 +365,57 @@ fn the_subject_is_touched_only_if_all_who_get_it_agree() {
     let expected = Action::ChangeHeader { name: "Subject".to_owned(), index: 1, value };
     assert_eq!(change(&[Tag, Tag]), Some(expected.clone()));
     assert_eq!(change(&[Quarantine, Tag]), Some(expected));
+}
+
+#[test]
+fn out_of_a_queue_nobody_is_refused() {
+    let case = Case::found(vec![eicar()]).by_lmtp(false);
+    let plan = case.decide_and_plan();
+    assert_eq!((&plan.answer, &plan.recipients), (&Answer::Discard, &vec![Quarantine; 2]));
+    assert_eq!(plan.refusals.len(), 0);
+    assert_eq!(plan.quarantine.unwrap().recipients, [0, 1]);
+    // Whoever made the verdicts.
+    let plan = case.plan(&verdicts(&[Reject, Accept]));
+    assert_eq!(
+        (plan.answer, plan.recipients, plan.refusals.len()),
+        (Answer::Accept, vec![Quarantine, Accept], 0)
+    );
+    // There is nothing to hold: the queue keeps it.
+    let case = Case { fault: Some(Fault::TooLarge(ByteSize(1))), ..Case::default() }.by_lmtp(false);
+    assert!(matches!(case.decide_and_plan().answer, Answer::Tempfail(_)));
+}
+
+#[test]
+fn in_front_of_a_queue_each_recipient_is_refused_alone() {
+    let case = to(&["<a@x>", "<b@x>", "<c@x>"]).by_lmtp(true);
+    let plan = case.plan(&verdicts(&[Reject, Accept, Quarantine]));
+    assert_eq!((&plan.answer, &plan.recipients), (&Answer::Accept, &vec![Reject, Accept, Quarantine]));
+    assert_eq!(plan.refusals.keys().copied().collect::<Vec<_>>(), [0]);
+    assert!(plan.refusals[&0].to_string().starts_with("550 5.7.1 "), "{:?}", plan.refusals);
+    assert_eq!(plan.quarantine.as_ref().unwrap().recipients, [2]);
+    let plan = case.plan(&verdicts(&[Reject, Discard, Quarantine]));
+    assert_eq!((plan.answer, plan.refusals.len()), (Answer::Discard, 1));
+    let plan = case.plan(&verdicts(&[Reject; 3]));
+    assert!(matches!(plan.answer, Answer::Reject(_)));
+    assert_eq!((plan.quarantine, plan.refusals.len()), (None, 3));
+    // Put off for one is put off for all.
+    let plan = case.plan(&verdicts(&[Reject, Tempfail, Accept]));
+    assert!(matches!(plan.answer, Answer::Tempfail(_)));
+    assert_eq!((plan.quarantine, plan.refusals.len()), (None, 0));
+}
+
+#[test]
+fn a_bounce_by_lmtp_is_held_where_it_would_be_refused() {
+    let mut case = Case::found(vec![eicar()]).by_lmtp(true);
+    assert!(matches!(case.decide_and_plan().answer, Answer::Reject(_)));
+    case.envelope.reverse_path = ReversePath(Recipient::new(*b"<>"));
+    assert_eq!(case.decide_and_plan().recipients, [Quarantine; 2]);
+    case.session.handover = Default::default();
+    assert!(matches!(case.decide_and_plan().answer, Answer::Reject(_)));
+}
+
+#[test]
+fn a_milter_refuses_nobody_alone() {
+    let plan = to(&["<a@x>", "<b@x>"]).plan(&verdicts(&[Reject, Accept]));
+    assert_eq!((plan.refusals.len(), plan.recipients), (0, vec![Quarantine, Accept]));
 }

@@ -175,6 +175,23 @@ fn a_group_has_thresholds_and_a_name_of_its_own() {
 }
 
 #[test]
+fn the_fields_name_the_threshold_of_the_group_of_whoever_gets_the_mail() {
+    let text = "[group.all]\nrecipients = [\"@example.org\"]\nscore = { tag = 1.0 }\n";
+    let status = |score| {
+        let case = ruled(text, Case::found(vec![finding("X", Category::Suspicious, Severity::Low, score)]));
+        let fields = case.decide_and_plan().actions.into_iter().filter_map(|action| match action {
+            crate::model::Action::InsertHeader { name, value, .. } => Some((name, value.unfolded())),
+            _ => None,
+        });
+        fields.filter(|(name, _)| name.starts_with("X-Spam-")).collect::<Vec<_>>()
+    };
+    let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    // Below the policy's own 3.0.
+    let expected = field("X-Spam-Status", "Yes, score=1.5 required=1.0 tests=X");
+    assert_eq!(status(1.5), [field("X-Spam-Flag", "YES"), expected]);
+}
+
+#[test]
 fn what_a_rule_wants_besides_is_filled_with_what_is_known() {
     let text = rule(
         "marked",
@@ -337,6 +354,16 @@ fn each_extension_that_windows_runs_is_held_and_only_where_mail_comes_in() {
     let honest = ["pdf", "docx", "xlsx", "zip", "png", "ics", "html", "p7s", "", "json", "txt", "one1"];
     let attachments = honest.map(|extension| file(&format!("a.{extension}"))).to_vec();
     assert_eq!(decided(&Case { attachments, ..Case::default() }).0, Disposition::Accept);
+}
+
+#[test]
+fn a_file_is_judged_by_each_of_its_names() {
+    let both = |name: &str, other: &str| Attachment { other_names: vec![other.to_owned()], ..file(name) };
+    let of = |files: Vec<Attachment>| decided(&Case { attachments: files, ..Case::default() });
+    assert_eq!(of(vec![file("a.pdf"), both("a.txt", "a.js")]).1, "dangerous-file");
+    assert_eq!(of(vec![both("a.js", "a.txt")]).1, "dangerous-file");
+    assert_eq!(of(vec![both("a.txt", "a.docm")]).1, "macro-document");
+    assert_eq!(of(vec![both("a.txt", "a.pdf")]).0, Disposition::Accept);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod crash;
 mod directories;
 mod listing;
 mod mail_programs;
+mod malformed;
 mod meta;
 mod retention;
 mod second_look;

@@ -2,6 +2,7 @@
 
 mod choice;
 mod damage;
+mod malformed;
 mod segments;
 
 use std::io::Cursor;

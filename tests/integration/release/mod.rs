@@ -20,14 +20,14 @@ rule Hold_This { meta: severity = "medium" score = 7 category = "spam" descripti
 "#;
 
 /// A daemon that holds what asks for it, and its configuration without [release].
-fn holding() -> (Daemon, String) {
+pub(super) fn holding() -> (Daemon, String) {
     let site = Site::new().unwrap();
     let toml = site.defaults("") + &rules(&site, "hold.yar", HOLD);
     (site.start(&toml).unwrap(), toml)
 }
 
 /// Gives the daemon a [release] section, as an admin would.
-fn release_to(daemon: &Daemon, toml: &str, section: &str) {
+pub(super) fn release_to(daemon: &Daemon, toml: &str, section: &str) {
     let before = daemon.log().matches("were read again").count();
     daemon.write_config(&format!("{toml}[release]\n{section}\n")).unwrap();
     daemon.signal("HUP").unwrap();
@@ -46,7 +46,7 @@ fn with_postfix(options: impl FnOnce(Options) -> Options) -> (Daemon, String, Po
 }
 
 /// Has a message held by way of the milter's socket; its id.
-fn hold(daemon: &Daemon, to: &[&str], raw: &[u8]) -> String {
+pub(super) fn hold(daemon: &Daemon, to: &[&str], raw: &[u8]) -> String {
     let before = ids(daemon);
     let answer = send(daemon, "<a@sender.example>", to, raw);
     assert_eq!(answer.word, "discard", "{answer:?}");
@@ -72,20 +72,20 @@ fn new_id(daemon: &Daemon, before: &[String]) -> String {
 }
 
 /// Runs `quarantine release --json` and gives the exit code, the one report, and standard error.
-fn release(daemon: &Daemon, id: &str, more: &[&str]) -> (bool, Value, String) {
+pub(super) fn release(daemon: &Daemon, id: &str, more: &[&str]) -> (bool, Value, String) {
     let output = daemon.cli(&[&["quarantine", "release", "--json", id], more].concat()).unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (output.status.success(), told[0].clone(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// The results of a report, in order.
-fn results(report: &Value) -> Vec<String> {
+pub(super) fn results(report: &Value) -> Vec<String> {
     let copies = report["copies"].as_array().unwrap_or_else(|| panic!("{report}"));
     copies.iter().map(|copy| copy["result"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The state of each copy, as the entry holds it.
-fn states(daemon: &Daemon, id: &str) -> Vec<String> {
+pub(super) fn states(daemon: &Daemon, id: &str) -> Vec<String> {
     let entry: Value = serde_json::from_str(&stdout(daemon, &["quarantine", "show", id])).unwrap();
     let word = |state: &Value| match state {
         Value::String(word) => word.clone(),

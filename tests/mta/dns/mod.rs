@@ -95,6 +95,16 @@ impl Dns {
         Self::answering(move |question| zone.answer(question))
     }
 
+    /// The same on an address of its own, for programs that ask port 53 only.
+    ///
+    /// # Errors
+    /// If a line is no record, or the address is not free.
+    pub(crate) fn serving_on(address: SocketAddr, zone: &str) -> anyhow::Result<Self> {
+        let zone = Zone::parse(zone)?;
+        let bound = bind(address).with_context(|| format!("cannot serve DNS on {address}"))?;
+        Self::over(bound, Arc::new(move |question: &Question| zone.answer(question)))
+    }
+
     /// What answers from a zone, for a handler of a test's own.
     ///
     /// # Errors
@@ -111,10 +121,12 @@ impl Dns {
     pub(crate) fn answering(
         handler: impl Fn(&Question) -> Answer + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
-        let (udp, tcp) = sockets()?;
+        Self::over(sockets()?, Arc::new(handler))
+    }
+
+    fn over((udp, tcp): (UdpSocket, TcpListener), handler: Arc<Handler>) -> anyhow::Result<Self> {
         let address = udp.local_addr()?;
         let (ended, asked) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<Question>>>::default());
-        let handler: Arc<Handler> = Arc::new(handler);
         let (end, notes, answers) = (Arc::clone(&ended), Arc::clone(&asked), Arc::clone(&handler));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -169,13 +181,18 @@ impl Drop for Dns {
 /// A port that is free for both.
 fn sockets() -> anyhow::Result<(UdpSocket, TcpListener)> {
     for _ in 0..100 {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free TCP port on 127.0.0.1")?;
-        let Ok(udp) = UdpSocket::bind(tcp.local_addr()?) else { continue };
-        udp.set_read_timeout(Some(Duration::from_millis(200)))?;
-        tcp.set_nonblocking(true)?;
-        return Ok((udp, tcp));
+        let Ok(bound) = bind((Ipv4Addr::LOCALHOST, 0).into()) else { continue };
+        return Ok(bound);
     }
     anyhow::bail!("no port of 127.0.0.1 is free for both UDP and TCP")
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<(UdpSocket, TcpListener)> {
+    let tcp = TcpListener::bind(address)?;
+    let udp = UdpSocket::bind(tcp.local_addr()?)?;
+    udp.set_read_timeout(Some(Duration::from_millis(200)))?;
+    tcp.set_nonblocking(true)?;
+    Ok((udp, tcp))
 }
 
 fn over_tcp(

@@ -199,7 +199,7 @@ async fn the_log_names_the_message_that_failed() {
     }
     mta.send('X', b"").await;
     assert!(is_tempfail(&mta.receive().await));
-    let message = r#"queue_id="4F1" sender="a@client.example" client="mail.client.example[192.0.2.7]""#;
+    let message = r#"queue_id="4F1" from="a@client.example" client="mail.client.example[192.0.2.7]""#;
     let socket =
         format!(r#"endpoint=unix:{} peer=unix client="mail.client.example[192.0.2.7]""#, rig.path.display());
     for (line, names) in [("panicked", message), ("hangs", message), ("unknown command 'X'", &socket)] {

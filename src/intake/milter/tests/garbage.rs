@@ -15,7 +15,7 @@ impl Dice {
 }
 
 /// A session of two messages with each kind of packet in it.
-fn packets() -> Vec<Vec<u8>> {
+pub(super) fn packets() -> Vec<Vec<u8>> {
     let offer = [6u32, 0x1ff, 0x001f_ffff].iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
     let list: [(char, &[u8]); 25] = [
         ('O', &offer),
@@ -71,7 +71,7 @@ fn mutated(dice: &mut Dice, packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Sends `stream`, and waits until the other end is done with it.
-async fn play(rig: &Rig, stream: &[u8]) {
+pub(super) async fn play(rig: &Rig, stream: &[u8]) {
     let Mta { stream: socket } = rig.silent_mta().await;
     let (mut from, mut to) = socket.into_split();
     let send = async {

@@ -5,6 +5,7 @@
 mod answers;
 mod exactness;
 mod garbage;
+mod malformed;
 mod parsing;
 mod serving;
 mod stages;
@@ -19,7 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::config::{Config, Endpoint};
-use super::{Listener, Running, Service, Snapshot, serve};
+use super::serve;
+use crate::intake::{Listener, Running, Service, Snapshot};
 use crate::model::{Action, Answer, ByteSize, Envelope, MailId, Plan, Session, Span};
 use crate::pipeline::transaction::Fault;
 use crate::pipeline::{Budget, Decision, Judge, Received};
@@ -112,9 +114,11 @@ impl Judge for Script {
                     actions,
                     answer,
                     recipients,
+                    refusals: Default::default(),
                     banner: None,
                     also: Default::default(),
                 },
+                is_known: false,
             }
         })
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener as StdUnixListener;
 
 use super::*;
-use crate::intake::milter::BindError;
+use crate::intake::BindError;
 use crate::intake::milter::config::SocketMode;
 use crate::telemetry::spawn::supervised;
 use crate::testing::not_run;
@@ -24,7 +24,7 @@ async fn a_socket_left_over_is_replaced_and_one_that_is_answered_is_not() {
     drop(first);
     assert!(!path.exists());
     std::fs::write(&path, "precious").unwrap();
-    assert!(matches!(Listener::bind(&endpoint, &config()).await, Err(BindError::NotASocket(_))));
+    assert!(matches!(Listener::bind(&endpoint, &config()).await, Err(BindError::NotASocket { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     let nowhere = Endpoint::Unix(folder.path().join("no/milter.sock"));
     assert!(matches!(Listener::bind(&nowhere, &config()).await, Err(BindError::NoFolder(_))));
@@ -162,6 +162,57 @@ async fn a_drain_lets_messages_come_to_their_end_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn sessions_that_wind_down_may_still_begin_messages_and_no_new_ones_are_taken() {
+    let rig = Rig::new().await;
+    let (mut one, mut two) = (rig.mta().await, rig.mta().await);
+    one.greet().await;
+    two.greet().await;
+    let path = rig.path.clone();
+    let ended = async {
+        eventually(|| !path.exists()).await;
+        assert!(UnixStream::connect(&path).await.is_err());
+        assert_eq!(one.message().await, packet('a', b""));
+        assert_eq!(two.message().await, packet('a', b""));
+        assert_eq!(one.message().await, packet('a', b""));
+        drop((one, two));
+    };
+    let begin = std::time::Instant::now();
+    tokio::join!(rig.running.wind_down(Duration::from_secs(60)), ended);
+    // It waits for the sessions, not for the time.
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    assert_eq!(rig.running.drain(Duration::from_secs(20)).await.cut, 0);
+    assert_eq!(rig.script.answered(), [true; 3]);
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_end_is_closed_by_the_drain_after_it_was_waited_for() {
+    let rig = Rig::new().await;
+    let mut idle = rig.mta().await;
+    idle.greet().await;
+    rig.running.wind_down(Duration::from_millis(50)).await;
+    assert_eq!(idle.message().await, packet('a', b""));
+    assert_eq!(rig.running.drain(Duration::from_secs(20)).await.cut, 0);
+    assert!(idle.is_closed().await);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_is_left_open_answers_the_next_command_with_a_shutdown() {
+    let rig = Rig::new().await;
+    let (mut idle, strange) = (rig.mta().await, UnixStream::connect(&rig.path).await.unwrap());
+    idle.greet().await;
+    idle.message().await;
+    eventually(|| rig.metrics.milter_connections.get() == 2).await;
+    let (drained, left) = rig.running.drain_leaving(Duration::from_secs(20)).await;
+    // Who agreed on nothing yet is not told anything.
+    assert_eq!((drained.cut, left.len()), (0, 1));
+    idle.send('M', b"<a@example.com>\0").await;
+    assert_eq!(idle.receive().await, packet('4', b""));
+    drop(left);
+    assert!(idle.is_closed().await);
+    drop(strange);
+}
+
+#[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let rig = Rig::new().await;
     let (mut stuck, mut sending, mut judged) = (rig.mta().await, rig.mta().await, rig.mta().await);
@@ -241,4 +292,13 @@ fn a_lack_of_file_descriptors_ends_nothing() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_that_never_said_anything_does_not_hold_up_a_drain() {
+    let rig = Rig::new().await;
+    let silent = UnixStream::connect(&rig.path).await.unwrap();
+    eventually(|| rig.metrics.milter_connections.get() == 1).await;
+    assert_eq!(rig.running.drain(Duration::from_secs(4)).await.cut, 0);
+    drop(silent);
 }

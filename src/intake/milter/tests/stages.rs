@@ -30,6 +30,8 @@ async fn a_message_reaches_the_judge_with_all_that_the_mta_said() {
             mta: Some("mx.example.org".into()),
             daemon: Some("smtpd".into()),
             local_submission: false,
+            handover: Default::default(),
+            peer_is_trusted: false,
             abilities: Default::default(),
         },
         envelope: Envelope {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use scripted::{BeforeDot, Case, IMPATIENT, LINKS, Link, friendly, say};
 
-use super::{Outcome, Protocol, Timeouts};
+use super::{Outcome, Protocol, Timeouts, Whom};
 
 #[tokio::test]
 async fn a_message_is_handed_over_in_the_order_of_the_rfc() {
@@ -76,6 +76,37 @@ async fn each_recipient_has_its_own_end() {
     assert_eq!(run.told.last().unwrap(), "QUIT\r\n");
     // Too many at once may be tried again (RFC 5321 §4.5.3.1.10).
     assert!(!run.delivery.outcomes[1].is_refused_for_good());
+}
+
+#[tokio::test]
+async fn to_all_or_to_nobody() {
+    let all = |to| Case { whom: Whom::All, to, ..Case::default() };
+    let two = || {
+        let mut turns = friendly();
+        turns.splice(3..4, [say("250 b"), say("250 c")]);
+        turns
+    };
+    all(vec!["<b@x>", "<c@x>"]).everywhere(two(), &["delivered 250 taken", "delivered 250 taken"]).await;
+    for (refusal, brief) in [("550 no c", "refused 550 at Rcpt"), ("452 later", "refused 452 at Rcpt")] {
+        let mut turns = two();
+        turns.splice(4.., [say(refusal), say("221 bye")]);
+        let case = all(vec!["<b@x>", "<c@x>"]);
+        case.everywhere(turns.clone(), &["not sent: not for all", brief]).await;
+        // No DATA: there is nothing that the server could have taken.
+        assert_eq!(case.run(Link::Unix, turns).await.told.last().unwrap(), "QUIT\r\n");
+    }
+    // All are named, so that each gets his own answer.
+    let mut turns = two();
+    turns.splice(3.., [say("550 no b"), say("250 c"), say("221 bye")]);
+    let case = all(vec!["<b@x>", "<c@x>"]);
+    case.everywhere(turns, &["refused 550 at Rcpt", "not sent: not for all"]).await;
+    // Nobody is asked where one cannot be.
+    let run = all(vec!["<b@x>", "<c d@x>"]).run(Link::Tcp, Vec::new()).await;
+    assert_eq!(run.brief(), ["not sent: not for all", "not sent: path"]);
+    let mut turns = friendly();
+    turns[1] = say("250 mx");
+    let foreign = all(vec!["<b@x>", "<pelé@x>"]);
+    foreign.everywhere(turns, &["not sent: not for all", "not sent: no SMTPUTF8"]).await;
 }
 
 #[tokio::test]

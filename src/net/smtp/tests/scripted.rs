@@ -7,7 +7,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::super::{Delivery, Outcome, Outgoing, Protocol, Settings, SmtpError, Timeouts, transaction, wire};
+use super::super::{
+    Delivery, Outcome, Outgoing, Protocol, Settings, SmtpError, Timeouts, Whom, transaction, wire,
+};
 use crate::model::{Recipient, ReversePath};
 use crate::net::address::Server;
 
@@ -113,6 +115,7 @@ pub(super) struct Case {
     pub(super) message: Vec<u8>,
     /// What `before_dot` does.
     pub(super) before_dot: BeforeDot,
+    pub(super) whom: Whom,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +145,7 @@ impl Default for Case {
             to: vec!["<b@example.org>"],
             message: b"Subject: x\r\n\r\n.dot\r\n".to_vec(),
             before_dot: BeforeDot::Agrees,
+            whom: Whom::Any,
         }
     }
 }
@@ -178,6 +182,7 @@ fn brief(outcome: &Outcome) -> String {
         SmtpError::Path { .. } => "path".to_owned(),
         SmtpError::Hazard { .. } => "hazard".to_owned(),
         SmtpError::Withdrawn(_) => "withdrawn".to_owned(),
+        SmtpError::NotForAll => "not for all".to_owned(),
         SmtpError::Late => "late".to_owned(),
         SmtpError::Connect { .. } => "no connection".to_owned(),
         SmtpError::Helo { .. } => "helo".to_owned(),
@@ -225,8 +230,9 @@ impl Case {
             serve(stream, turns, heard).await;
             done.send_replace(true);
         };
-        let client =
-            async |server, before_dot| super::super::deliver(&settings(server), &outgoing, before_dot).await;
+        let client = async |server, before_dot| {
+            super::super::hand_over(&settings(server), &outgoing, self.whom, before_dot).await
+        };
         let delivery = match link {
             Link::Unix => {
                 let listener = UnixListener::bind(&path).unwrap();
@@ -244,7 +250,7 @@ impl Case {
                 let (ours, theirs) = tokio::io::duplex(7);
                 let settings = settings(Server::Unix("/none".into()));
                 let (until, end) = settings.timeouts.ends();
-                match transaction::Plan::new(&settings, &outgoing).await {
+                match transaction::Plan::new(&settings, &outgoing, self.whom).await {
                     Ok(plan) => {
                         let wire = wire::Wire::new(ours, &settings.server, until, end);
                         together(server(Box::new(theirs)), plan.run(wire, before_dot)).await

@@ -122,6 +122,7 @@ impl Sample {
             message: Some(message),
             attachments: vec![Attachment {
                 name: "Invoice.PDF.Exe".to_owned(),
+                other_names: Vec::new(),
                 media_type: "Application/Octet-Stream".to_owned(),
                 size: 1234,
                 sha256: "ab".repeat(32),

@@ -9,7 +9,7 @@ const BANK: &str = "bank.example";
 const EVIL: &str = "evil.example";
 const REST: &str = "To: b@example.org\r\nSubject: x\r\n\r\nbody\r\n";
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let [bank, evil] = [BANK, EVIL].map(Signer::new);
     let mut zone = bank.record() + &evil.record();
     // The attacker's key where a name that is cut off or read otherwise would be asked for.
@@ -32,7 +32,7 @@ fn dmarc(seen: &Authentication) -> Option<(String, AuthResult)> {
 }
 
 /// Nothing speaks for the bank.
-fn assert_not_bank(seen: &Authentication, what: &str) {
+pub(super) fn assert_not_bank(seen: &Authentication, what: &str) {
     let is_bank = |domain: &str| domain == BANK || domain.ends_with(".bank.example");
     assert!(
         !seen.dkim.iter().any(|d| d.result == AuthResult::Pass && is_bank(&d.domain)),

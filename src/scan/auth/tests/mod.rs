@@ -8,6 +8,8 @@ pub(super) mod dkim;
 mod dkim_suite;
 mod findings_table;
 mod headers_suite;
+mod malformed;
+mod no_client;
 mod scene;
 mod spf;
 mod spf_suite;

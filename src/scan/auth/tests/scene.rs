@@ -25,6 +25,7 @@ pub(super) const NOW: u64 = 1_800_000_000;
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub(super) zone: String,
+    /// Empty: not known.
     pub(super) ip: &'static str,
     pub(super) helo: &'static str,
     pub(super) mail_from: String,
@@ -62,7 +63,11 @@ impl Scene {
         let resolver = Resolver::of_zone(zone, Arc::new(Metrics::new()));
         let clock = Clock::held(Timestamp::from_millis(NOW * 1000));
         let auth = Auth::new(self.settings.clone(), Arc::new(resolver), clock);
-        let client = Client { name: "unknown".into(), addr: ClientAddr::Ip(self.ip.parse().unwrap()) };
+        let addr = match self.ip {
+            "" => ClientAddr::Unknown,
+            ip => ClientAddr::Ip(ip.parse().unwrap()),
+        };
+        let client = Client { name: "unknown".into(), addr };
         let input = ScanInput {
             id: MailId::from_parts(0, 0),
             session: Arc::new(Session { client, helo: Some(self.helo.into()), ..Session::default() }),

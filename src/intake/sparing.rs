@@ -15,7 +15,7 @@ pub(super) struct Sparing {
 }
 
 /// At most one line of a kind in this time.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_mins(1);
 
 impl Sparing {
     pub(super) fn new() -> Self {
@@ -50,7 +50,7 @@ mod tests {
         let sparing = Sparing::new();
         assert_eq!(sparing.pass_at(7), Some(0));
         assert_eq!(sparing.pass_at(8), None);
-        assert_eq!(sparing.pass_at(5006), None);
-        assert_eq!(sparing.pass_at(5007), Some(2));
+        assert_eq!(sparing.pass_at(60_006), None);
+        assert_eq!(sparing.pass_at(60_007), Some(2));
     }
 }

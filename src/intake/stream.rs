@@ -22,6 +22,14 @@ impl Stream {
             Self::Unix(stream) => stream.readable().await,
         }
     }
+
+    /// Reads what is there, without waiting.
+    pub(super) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(into),
+            Self::Unix(stream) => stream.try_read(into),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

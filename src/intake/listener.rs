@@ -1,4 +1,4 @@
-//! Where the MTA connects.
+//! A socket on which an MTA connects.
 
 use std::fmt;
 use std::io;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 use nix::unistd::{Gid, Group};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
-use super::config::{Config, Endpoint, SocketMode};
+use super::endpoint::Endpoint;
 use super::stream::Stream;
+use crate::model::SocketMode;
 
 /// Connections that may wait to be accepted; the kernel caps it at its own limit.
 const BACKLOG: u32 = 1024;
@@ -24,8 +25,13 @@ pub enum BindError {
     #[error("{} is in use: another process answers on it; stop that one first", .0.display())]
     InUse(PathBuf),
     /// The path holds something that is not a socket.
-    #[error("{} exists and is no socket; move it away, or change milter.listen", .0.display())]
-    NotASocket(PathBuf),
+    #[error("{} exists and is no socket; move it away, or change {section}.listen", path.display())]
+    NotASocket {
+        /// Where.
+        path: PathBuf,
+        /// The section of the configuration that names it.
+        section: &'static str,
+    },
     /// The folder of the socket is not there.
     #[error("the folder of {} does not exist; create it so that mailward can write it and the MTA can enter it", .0.display())]
     NoFolder(PathBuf),
@@ -40,6 +46,17 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Who may use a unix socket of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// The section of the configuration that says so.
+    pub section: &'static str,
+    /// Its permissions.
+    pub mode: SocketMode,
+    /// The group that it is given; empty leaves it as it is.
+    pub group: &'a str,
 }
 
 /// A socket that listens.
@@ -77,14 +94,14 @@ impl fmt::Display for Peer {
 
 impl Listener {
     /// Opens `endpoint`. A unix socket that is left over from before is removed if nobody answers on
-    /// it, and gets mode and group of the configuration.
+    /// it, and gets mode and group that `access` names.
     ///
     /// # Errors
     /// If the socket cannot be opened, or belongs to another process that runs.
-    pub async fn bind(endpoint: &Endpoint, config: &Config) -> Result<Self, BindError> {
+    pub async fn bind<'a>(endpoint: &Endpoint, access: impl Into<Access<'a>>) -> Result<Self, BindError> {
         match endpoint {
             Endpoint::Inet(addr) => Self::bind_tcp(*addr),
-            Endpoint::Unix(path) => Self::bind_unix(path, config).await,
+            Endpoint::Unix(path) => Self::bind_unix(path, &access.into()).await,
         }
     }
 
@@ -148,13 +165,13 @@ impl Listener {
         }
     }
 
-    async fn bind_unix(path: &Path, config: &Config) -> Result<Self, BindError> {
+    async fn bind_unix(path: &Path, access: &Access<'_>) -> Result<Self, BindError> {
         let endpoint = format!("unix:{}", path.display());
         let failed = |what| {
             let endpoint = endpoint.clone();
             move |source| BindError::Io { what, endpoint, source }
         };
-        remove_stale(path).await?;
+        remove_stale(path, access.section).await?;
         let listener = UnixListener::bind(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => BindError::NoFolder(path.to_owned()),
             io::ErrorKind::AddrInUse => BindError::InUse(path.to_owned()),
@@ -162,8 +179,8 @@ impl Listener {
         })?;
         let identity = identity(path).map_err(failed("look at"))?;
         let file = SocketFile { path: path.to_owned(), identity };
-        hand_to_group(path, &config.socket_group);
-        let SocketMode(mode) = config.socket_mode;
+        hand_to_group(path, access);
+        let SocketMode(mode) = access.mode;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
         Ok(Self { socket: Socket::Unix(listener), endpoint: endpoint.into(), _file: Some(file) })
@@ -195,13 +212,15 @@ impl fmt::Display for Listener {
 }
 
 /// Removes a socket file on which nobody answers.
-async fn remove_stale(path: &Path) -> Result<(), BindError> {
+async fn remove_stale(path: &Path, section: &'static str) -> Result<(), BindError> {
     let endpoint = || format!("unix:{}", path.display());
     let failed = |what| move |source| BindError::Io { what, endpoint: endpoint(), source };
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed("look at")(error)),
-        Ok(found) if !found.file_type().is_socket() => return Err(BindError::NotASocket(path.to_owned())),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(BindError::NotASocket { path: path.to_owned(), section });
+        }
         Ok(_) => {}
     }
     match UnixStream::connect(path).await {
@@ -220,7 +239,8 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
 /// Gives the socket to the MTA's group, unless it has it: a folder with the set-group-id bit hands its
 /// group down, and where the unit forbids chown that is the only way. Where it fails the daemon still
 /// starts, because another socket may do, and says what is wrong.
-fn hand_to_group(path: &Path, group: &str) {
+fn hand_to_group(path: &Path, access: &Access<'_>) {
+    let Access { section, group, .. } = *access;
     if group.is_empty() {
         return;
     }
@@ -233,10 +253,10 @@ fn hand_to_group(path: &Path, group: &str) {
             }
         }
         Ok(None) => {
-            tracing::warn!(path = %path_shown, group, "there is no such group (milter.socket_group); the MTA may not be able to connect");
+            tracing::warn!(path = %path_shown, group, "there is no such group ({section}.socket_group); the MTA may not be able to connect");
         }
         Err(error) => {
-            tracing::warn!(path = %path_shown, group, %error, "the group could not be looked up (milter.socket_group)");
+            tracing::warn!(path = %path_shown, group, %error, "the group could not be looked up ({section}.socket_group)");
         }
     }
 }
@@ -274,6 +294,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::chown;
 
+    const ANY: Access<'_> = Access { section: "test", mode: SocketMode(0o600), group: "" };
+
     #[test]
     fn a_socket_that_has_its_group_already_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
@@ -288,7 +310,7 @@ mod tests {
         let before = changed();
         let Ok(Some(group)) = Group::from_gid(own) else { return };
         std::thread::sleep(std::time::Duration::from_millis(20));
-        hand_to_group(&path, &group.name);
+        hand_to_group(&path, &Access { group: &group.name, ..ANY });
         assert_eq!(changed(), before);
         // Proof that a chown would have shown, even one that changes nothing.
         chown(&path, None, Some(own.as_raw())).unwrap();
@@ -298,7 +320,7 @@ mod tests {
     #[tokio::test]
     async fn replies_on_tcp_leave_at_once() {
         let any = Endpoint::Inet("127.0.0.1:0".parse().unwrap());
-        let listener = Listener::bind(&any, &Config::default()).await.unwrap();
+        let listener = Listener::bind(&any, ANY).await.unwrap();
         let addr = listener.tcp_addr().unwrap();
         let (client, accepted) = tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
         let (Stream::Tcp(stream), peer) = accepted.unwrap() else { panic!("accepted on TCP") };
