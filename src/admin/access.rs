@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 
-/// What a token lets its holder do; each role may do what the one before may.
+/// What a token lets its holder do; each role may do what the one before may, but that a viewer does not report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Says of single messages whether they are spam, and sees nothing: for a mail server, whose many users
+    /// share one token.
+    Reporter,
     /// Sees status, metrics, records and lists; no message.
     Viewer,
     /// Besides: reads held messages, releases and rescans them, changes lists, has mail judged.
@@ -23,16 +26,24 @@ pub enum Role {
 
 impl Role {
     /// All of them, the weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Reporter, Self::Viewer, Self::Operator, Self::Admin];
 
     /// The word in commands and records.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Reporter => "reporter",
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Admin => "admin",
         }
+    }
+
+    /// Whether this role may do what `need` may.
+    #[must_use]
+    pub fn covers(self, need: Self) -> bool {
+        // A report changes what rspamd knows, and a viewer changes nothing.
+        self >= need && (need != Self::Reporter || self != Self::Viewer)
     }
 }
 
@@ -47,7 +58,7 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|role| role.name() == text);
-        found.ok_or_else(|| format!("{text:?} is no role; write viewer, operator or admin"))
+        found.ok_or_else(|| format!("{text:?} is no role; write reporter, viewer, operator or admin"))
     }
 }
 
@@ -105,7 +116,12 @@ mod tests {
 
     #[test]
     fn each_role_may_do_what_the_one_before_may() {
-        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+        assert!(Role::ALL.is_sorted());
+        let may = |role: Role| Role::ALL.map(|need| role.covers(need));
+        assert_eq!(may(Role::Reporter), [true, false, false, false]);
+        assert_eq!(may(Role::Viewer), [false, true, false, false]);
+        assert_eq!(may(Role::Operator), [true, true, true, false]);
+        assert_eq!(may(Role::Admin), [true; 4]);
         assert_eq!(Role::ALL.map(|role| role.to_string().parse()), Role::ALL.map(Ok));
         assert!("root".parse::<Role>().is_err());
         assert_eq!(Caller::token("grafana", Role::Viewer).name, "token grafana");

@@ -51,12 +51,13 @@ pub(super) async fn audit_show(State(door): State<Door>, Id(id): Id) -> Result<J
     let found = blocking(move || door.audit.find(id)).await?.map_err(ApiError::internal)?;
     let found = found.ok_or_else(|| {
         ApiError::NotFound(format!(
-            "no message {id} is on record; it may be older than audit.retention, or of another host"
+            "no message {id} is on record; it may be older than audit.retention, of another host, or erased on request"
         ))
     })?;
     Ok(Json(json!({
         "record": found.record,
         "answered": found.answered,
+        "instead": found.instead,
         "events": found.events,
         "problems": found.problems,
     })))
@@ -96,9 +97,11 @@ pub(super) async fn audit_export(
         .map_err(|_| ApiError::BadRequest("the query of this export cannot be read".to_owned()))?;
     let Query(query) = Query::<audit::Query>::try_from_uri(&rest)?;
     let (mut writer, body) = pipe();
+    let failing = writer.failing();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = door.audit.export(&query, export.format, &mut writer) {
             tracing::warn!(%error, "an export of the audit ended early");
+            failing.fail(&error.to_string());
         }
     });
     Ok(body.into_response())
@@ -180,26 +183,42 @@ fn held(error: QuarantineError) -> ApiError {
 pub(super) fn pipe() -> (Pipe, Body) {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        let piece: Option<Result<bytes::Bytes, std::io::Error>> = receiver.recv().await.map(Ok);
+        let piece: Option<Result<bytes::Bytes, std::io::Error>> = receiver.recv().await;
         piece.map(|piece| (piece, receiver))
     });
     (Pipe { sender, piece: Vec::new() }, Body::from_stream(pieces))
 }
 
 pub(super) struct Pipe {
-    sender: tokio::sync::mpsc::Sender<bytes::Bytes>,
+    sender: tokio::sync::mpsc::Sender<Result<bytes::Bytes, std::io::Error>>,
     piece: Vec<u8>,
+}
+
+/// Breaks the answer off, so that its reader does not take it for whole.
+pub(super) struct Failing(tokio::sync::mpsc::Sender<Result<bytes::Bytes, std::io::Error>>);
+
+impl Failing {
+    /// The answer ends here, with an error. For a blocking thread.
+    pub(super) fn fail(self, why: &str) {
+        // Where nobody reads any more nobody is misled.
+        drop(self.0.blocking_send(Err(std::io::Error::other(why.to_owned()))));
+    }
 }
 
 impl Pipe {
     const PIECE: usize = 64 * 1024;
+
+    /// What breaks it off once it is written no more.
+    pub(super) fn failing(&self) -> Failing {
+        Failing(self.sender.clone())
+    }
 
     fn send(&mut self) -> std::io::Result<()> {
         if self.piece.is_empty() {
             return Ok(());
         }
         let piece = std::mem::take(&mut self.piece).into();
-        self.sender.blocking_send(piece).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+        self.sender.blocking_send(Ok(piece)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
 }
 

@@ -32,6 +32,9 @@ pub enum ApiError {
     /// Not now; try again soon.
     #[error("{0}")]
     Busy(String),
+    /// So many were taken that this one is not; later again.
+    #[error("{0}")]
+    TooMany(String),
     /// It took longer than the route may.
     #[error("{0}")]
     TooSlow(String),
@@ -58,6 +61,7 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongKind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Elsewhere(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

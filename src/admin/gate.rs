@@ -107,7 +107,7 @@ impl Gate {
             Via::Unix => Caller::socket(),
             Via::Tcp(_) => self.holder(request.headers())?,
         };
-        if caller.role < need { Err(Refusal::Role(caller, need)) } else { Ok((rule, Some(caller))) }
+        if caller.role.covers(need) { Ok((rule, Some(caller))) } else { Err(Refusal::Role(caller, need)) }
     }
 
     /// Whose token the request shows.

@@ -6,9 +6,10 @@
 //! | role | what it may |
 //! |---|---|
 //! | none | `GET /healthz` (200 while the process runs), `GET /readyz` (200 while mail is taken; says what is degraded) |
+//! | reporter | `POST /api/v1/report/{class}`, and nothing else |
 //! | viewer | what shows no message: status, `/metrics`, records, quarantine entries, lists |
-//! | operator | besides: held messages, release, rescan, learning, list changes, `POST /api/v1/scan`, audit verify |
-//! | admin | besides: deletion, reload, import, audit export, tokens |
+//! | operator | besides: reports, held messages, release, rescan, learning, list changes, `POST /api/v1/scan`, audit verify |
+//! | admin | besides: deletion, reload, import, audit export, erasing, backups, tokens, the level of the log |
 //!
 //! **Contract.** Who may open the unix socket (its mode and group) may do everything. Over TCP a request
 //! must name one of our hosts ([`host`]), and without a good token gets health and nothing else, not even
@@ -25,6 +26,7 @@
 
 pub mod access;
 mod api;
+mod backup;
 mod error;
 mod feeds;
 mod gate;
@@ -33,9 +35,12 @@ pub mod host;
 mod list_changes;
 mod listen;
 mod lists;
+mod log;
 mod notify;
+mod privacy;
 mod refusal;
 mod release;
+mod report;
 mod retro;
 mod routes;
 mod scan;
@@ -48,10 +53,14 @@ pub mod tokens;
 use std::sync::Arc;
 
 pub use access::{Caller, How, Role};
+pub use backup::{Places, Wanted};
 pub use error::ApiError;
 pub use health::Readiness;
 pub use listen::{Bound, Config, Listen, ListenError};
+pub use log::NewLevel;
+pub use privacy::{About, EraseOrder};
 pub use refusal::Refusals;
+pub use report::Query as ReportQuery;
 pub use retro::RetroQuery;
 pub use scan::Trials;
 pub use token_api::NewToken;
@@ -61,17 +70,19 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::Value;
 
-use crate::audit::{AdminEvent, Audit, Entry, Sync as When};
+use crate::audit::{AdminEvent, Audit, Entry, Pseudonyms, Sync as When};
 use crate::feed::Feeds;
 use crate::lists::Lists;
 use crate::model::{MailId, text};
 use crate::notify::Notifier;
 use crate::pipeline::release::{ReleaseError, Releases, Rescanned};
-use crate::pipeline::{Trial, budget::Share};
+use crate::pipeline::{Reports, Trial, budget::Share};
 use crate::quarantine::Quarantine;
 use crate::retro::Retro;
 use crate::scan::BoxFuture;
+use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::telemetry::log::Levels;
 use crate::telemetry::spawn::supervised;
 use gate::{Gate, Via};
 use host::Hosts;
@@ -93,6 +104,14 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// The whole report if anything is wrong; the old configuration goes on.
     fn reload(&self) -> Result<String, String>;
+
+    /// What is written to the log, and how much more of it while somebody looks.
+    fn levels(&self) -> Arc<Levels>;
+
+    /// Where a backup finds the rest.
+    fn places(&self) -> Places {
+        Places::default()
+    }
 
     /// The largest message, in bytes.
     fn message_limit(&self) -> u64;
@@ -123,6 +142,10 @@ pub struct Door {
     pub control: Arc<dyn Control>,
     /// The record of what was judged.
     pub audit: Arc<Audit>,
+    /// The database, for backups.
+    pub store: Store,
+    /// How people are called where they must not be named.
+    pub people: Arc<Pseudonyms>,
     /// What was held.
     pub quarantine: Arc<Quarantine>,
     /// Whom the admin allows and blocks.
@@ -135,6 +158,8 @@ pub struct Door {
     pub notify: Arc<Notifier>,
     /// Held mail that is delivered after all.
     pub releases: Arc<Releases>,
+    /// What users say of the mail they got.
+    pub reports: Arc<Reports>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Who may come in over TCP.

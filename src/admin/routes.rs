@@ -10,7 +10,10 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::access::Role;
-use super::{Door, api, feeds, health, list_changes, lists, notify, release, retro, scan, token_api};
+use super::{
+    Door, api, backup, feeds, health, list_changes, lists, log, notify, privacy, release, report, retro,
+    scan, token_api,
+};
 
 /// What a route needs and may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(super) enum Body {
     Small,
     /// A file of list entries.
     Import,
+    /// One message that somebody reports.
+    Report,
     /// One message: `limits.message`.
     Message,
 }
@@ -40,6 +45,7 @@ impl Body {
         match self {
             Self::Small => 64 << 10,
             Self::Import => 32 << 20,
+            Self::Report => crate::pipeline::reports::LARGEST as u64,
             Self::Message => 0,
         }
     }
@@ -47,6 +53,7 @@ impl Body {
 
 impl Rule {
     pub(super) const ANYBODY: Self = Self { role: None, body: Body::Small, time: Duration::from_secs(30) };
+    pub(super) const REPORTER: Self = Self { role: Some(Role::Reporter), ..Self::ANYBODY };
     pub(super) const VIEWER: Self = Self { role: Some(Role::Viewer), ..Self::ANYBODY };
     pub(super) const OPERATOR: Self = Self { role: Some(Role::Operator), ..Self::ANYBODY };
     pub(super) const ADMIN: Self = Self { role: Some(Role::Admin), ..Self::ANYBODY };
@@ -72,6 +79,9 @@ pub(super) fn all() -> Routes {
         .get("/api/v1/audit/events", Rule::VIEWER.long(), api::audit_events)
         .get("/api/v1/audit/verify", Rule::OPERATOR.long(), api::audit_verify)
         .get("/api/v1/audit/export", Rule::ADMIN.long(), api::audit_export)
+        .get("/api/v1/audit/about", Rule::ADMIN.long(), privacy::about)
+        .post("/api/v1/audit/erase", Rule::ADMIN.long(), privacy::erase)
+        .get("/api/v1/backup", Rule::ADMIN.long(), backup::backup)
         .get("/api/v1/audit/{id}", Rule::VIEWER, api::audit_show)
         .get("/api/v1/quarantine", Rule::VIEWER, api::quarantine_list)
         .get("/api/v1/quarantine/{id}", Rule::VIEWER, api::quarantine_show)
@@ -95,8 +105,12 @@ pub(super) fn all() -> Routes {
         .post("/api/v1/quarantine/{id}/rescan", Rule::OPERATOR.long(), release::rescan)
         .post("/api/v1/quarantine/{id}/learn/{class}", Rule::OPERATOR.long(), release::learn_entry)
         .post("/api/v1/learn/{class}", Rule::OPERATOR.body(Body::Message).long(), release::learn_message)
+        .post("/api/v1/report/{class}", Rule::REPORTER.body(Body::Report), report::report)
         .post("/api/v1/scan", Rule::OPERATOR.body(Body::Message).long(), scan::scan)
         .post("/api/v1/reload", Rule::ADMIN.long(), api::reload)
+        .get("/api/v1/log/level", Rule::VIEWER, log::show)
+        .post("/api/v1/log/level", Rule::ADMIN, log::set)
+        .delete("/api/v1/log/level", Rule::ADMIN, log::reset)
         .get("/api/v1/tokens", Rule::ADMIN, token_api::list)
         .post("/api/v1/tokens", Rule::ADMIN, token_api::create)
         .delete("/api/v1/tokens/{name}", Rule::ADMIN, token_api::revoke)

@@ -28,6 +28,7 @@ use tokio::task::AbortHandle;
 
 use super::gate::Peer;
 use crate::telemetry::Metrics;
+use crate::telemetry::seldom::Seldom;
 use crate::telemetry::spawn::supervised;
 
 /// Connections of one listener at once.
@@ -46,6 +47,8 @@ const LIFE: Duration = Duration::from_secs(660);
 const WAIT: Duration = Duration::from_secs(1);
 /// After a failed accept: the process may be out of file descriptors.
 const RECOVER: Duration = Duration::from_millis(100);
+/// How often failed accepts are told.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 2\r\n\
     Content-Length: 63\r\nConnection: close\r\n\r\n{\"error\": \"too many connections at once; try again in a while\"}";
@@ -85,12 +88,22 @@ impl Listening {
 pub(super) async fn attend(listening: Listening, router: Router, metrics: Arc<Metrics>) {
     let mut crowd = Crowd::new(PLACES);
     let name = listening.name();
+    let failed = Seldom::once_in(TOLD_EVERY);
     loop {
-        let (mut stream, peer) = match listening.accept().await {
+        // Given away where there is no other descriptor: somebody may want to see why.
+        let reserve = std::fs::File::open("/dev/null").ok();
+        let mut accepted = listening.accept().await;
+        if accepted.is_err() && reserve.is_some() {
+            drop(reserve);
+            accepted = listening.accept().await;
+        }
+        let (mut stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 metrics.accept_errors.inc();
-                tracing::warn!(%error, "a connection to the admin's door could not be taken");
+                if let Some(untold) = failed.may_tell() {
+                    tracing::warn!(%error, untold, "a connection to the admin's door could not be taken; trying again");
+                }
                 tokio::time::sleep(RECOVER).await;
                 continue;
             }

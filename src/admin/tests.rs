@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::telemetry::Clock;
 
 /// A daemon that does nothing.
-struct Still;
+struct Still(Arc<Levels>);
 
 impl Control for Still {
     fn readiness(&self) -> Readiness {
@@ -32,6 +32,9 @@ impl Control for Still {
     }
     fn reload(&self) -> Result<String, String> {
         Ok("read again".to_owned())
+    }
+    fn levels(&self) -> Arc<Levels> {
+        Arc::clone(&self.0)
     }
     fn message_limit(&self) -> u64 {
         1000
@@ -46,6 +49,8 @@ impl Control for Still {
 
 struct Bench {
     _dir: tempfile::TempDir,
+    /// What the levels of the log work on.
+    _filtering: Box<dyn std::any::Any>,
     clock: Clock,
     door: Door,
 }
@@ -71,12 +76,14 @@ impl Bench {
             config: Default::default(),
             own_id: Default::default(),
             received_spf: false,
+            behind_queue: false,
             teacher: None,
         };
         let releases = Releases::new(parts, TokenKey::new(&[0; 32]), settings);
         let tokens = Tokens::open(&store, clock.clone()).unwrap().0;
         let lists = Lists::open(&store, clock.clone(), Arc::clone(&metrics)).unwrap().0;
         let feeds = Feeds::open(&dir.path().join("feeds"), clock.clone(), Arc::clone(&metrics)).unwrap();
+        let (levels, filtering) = Levels::on_trial("info");
         let door = Door {
             lists,
             feeds,
@@ -85,19 +92,22 @@ impl Bench {
             notify: Notifier::new(
                 clock.clone(),
                 Arc::clone(&metrics),
-                crate::audit::Pseudonyms::new(&[0; 32]),
+                Pseudonyms::new(&[0; 32]),
                 crate::notify::Pace::USUAL,
             ),
-            control: Arc::new(Still),
+            control: Arc::new(Still(Arc::new(levels))),
+            store,
+            people: Arc::new(Pseudonyms::new(&[0; 32])),
             refusals: Refusals::new(Arc::clone(&audit), Arc::clone(&metrics)),
             audit,
             quarantine,
+            reports: Reports::new(Arc::clone(&releases), Default::default()),
             releases,
             metrics,
             tokens,
             trials: Trials::new(Budget::new(10, 1 << 20)),
         };
-        Self { _dir: dir, clock, door }
+        Self { _dir: dir, _filtering: Box::new(filtering), clock, door }
     }
 
     fn token(&self, role: Role) -> SecretText {
@@ -179,13 +189,14 @@ async fn every_route_is_open_to_its_role_and_those_above_and_to_nobody_else() {
         let through = |told: &Told| !matches!(told.status, 401 | 403 | 421 | 429);
         // A route for reading messages or changing anything is none for viewers.
         if method != Method::GET || path.ends_with("/message") {
-            assert!(rule.role >= Some(Role::Operator), "{method} {path}");
+            let reports = path.starts_with("/api/v1/report/") && rule.role == Some(Role::Reporter);
+            assert!(reports || rule.role >= Some(Role::Operator), "{method} {path}");
         }
         let told = unix.ask(request(method.clone(), &path, None)).await;
         assert!(through(&told), "unix {method} {path}: {}", told.status);
         for (role, token) in &tokens {
             let told = tcp.ask(request(method.clone(), &path, Some(token))).await;
-            let may = rule.role.is_none_or(|need| *role >= need);
+            let may = rule.role.is_none_or(|need| role.covers(need));
             assert_eq!(through(&told), may, "{role} {method} {path}: {}", told.status);
             if !may {
                 assert_eq!(told.status, 403);
@@ -391,4 +402,42 @@ async fn what_is_done_to_tokens_and_configuration_is_noted_with_its_author() {
     let all = format!("{events:?}");
     assert!(!all.contains(&boss.expose()[11..]), "no token is in the journal");
     bench.door.audit.append(Entry::Stopped { time: bench.clock.now() }, Sync::Now).await.unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a panic is seen where the task is joined")]
+#[tokio::test]
+async fn reports_that_do_not_come_keep_no_others_out() {
+    type Pieces = tokio::sync::mpsc::Receiver<Result<bytes::Bytes, std::io::Error>>;
+    let bench = Bench::new();
+    let tcp = bench.tcp();
+    let token = bench.token(Role::Reporter);
+    let report = |body: Body| {
+        let mut request = request(Method::POST, "/api/v1/report/spam?user=you", Some(&token));
+        *request.body_mut() = body;
+        request
+    };
+    // More of them than there is room, each without a length, and each says nothing but its first byte.
+    let (hung, mut senders): (Vec<_>, Vec<_>) = (0..20)
+        .map(|_| {
+            let (begun, pieces) = tokio::sync::mpsc::channel(1);
+            begun.try_send(Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"x"))).unwrap();
+            let pieces = futures_util::stream::unfold(pieces, |mut pieces: Pieces| async move {
+                Some((pieces.recv().await?, pieces))
+            });
+            let side = bench.tcp();
+            let request = report(Body::from_stream(pieces));
+            (tokio::spawn(async move { side.ask(request).await.status }), begun)
+        })
+        .unzip();
+    tokio::task::yield_now().await;
+    let message = "Subject: a\r\n\r\nb\r\n".repeat(100);
+    assert_eq!(tcp.ask(report(Body::from(message))).await.status, 202);
+    // Who has not sent it after its time hears so.
+    senders.truncate(10);
+    let mut told = Vec::new();
+    for hung in hung {
+        told.push(hung.await.unwrap());
+    }
+    assert!(told[..10].iter().all(|status| *status == 504), "{told:?}");
+    drop(senders);
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::admin_client::Client;
-use super::output::{err, json, table};
+use super::output::{count, err, json, table};
 use super::{limit, when};
 use crate::audit::{Entry, EventQuery, Events};
 use crate::config::Config;
@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// Text in the name of who did it.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+    /// Only what people said of mail they got: `mailward report`.
+    #[arg(long)]
+    reports: bool,
     /// At most so many rows, 1 to 1000.
     #[arg(long, value_parser = limit::up_to::<1000>, default_value_t = 100)]
     limit: usize,
@@ -35,6 +38,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
         since: Some(arguments.since),
         until: arguments.until,
         by: arguments.by.clone(),
+        reports: arguments.reports,
         limit: arguments.limit,
     };
     let found = Client::new(config)?.get("/api/v1/audit/events", &query)?;
@@ -54,6 +58,11 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<Exit
 }
 
 fn row(entry: &Entry) -> Vec<String> {
+    if let Entry::Reported(report) = entry {
+        let id = report.id.map_or_else(String::new, |id| format!("{id} "));
+        let detail = format!("{id}{}", report.told());
+        return vec![report.time.to_string(), report.kind.name().to_owned(), report.who(), detail];
+    }
     let (what, by, detail) = match entry {
         Entry::Admin { what, by, detail, .. } => (what.name(), by.as_str(), detail.clone()),
         Entry::Quarantine { id, what, by, detail, .. } => {
@@ -71,6 +80,10 @@ fn row(entry: &Entry) -> Vec<String> {
         ),
         Entry::Gap { what, .. } => ("gap", "", what.clone()),
         Entry::Expired { first, last, .. } => ("expired", "retention", format!("the days {first} to {last}")),
+        Entry::Erasure { by, subject, days, .. } => {
+            let records: u64 = days.iter().map(|day| day.records).sum();
+            ("erased", by.as_str(), format!("{} about {subject}", count(records, "record")))
+        }
         other => ("?", "", other.id().map(|id| id.to_string()).unwrap_or_default()),
     };
     vec![entry.time().to_string(), what.to_owned(), by.to_owned(), detail]

@@ -29,13 +29,17 @@ pub(super) fn run(arguments: &Arguments, config: &Config, path: Option<&Path>) -
     if arguments.json {
         let mut object = story::object(&record);
         object["answered"] = found["answered"].clone();
+        object["instead"] = found["instead"].clone();
         object["events"] = found["events"].clone();
         changed(&record, path)?.add_to(&mut object);
         json(&object)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let instead = found["instead"].as_str();
     let answered = match found["answered"].as_bool() {
+        Some(true) if instead.is_some() => "not delivered: nobody has taken it, and that was answered",
         Some(true) => "answered",
+        Some(false) if instead.is_some() => "not delivered, and the MTA was gone before it had the answer",
         Some(false) => "the MTA was gone before it had the answer",
         None => "not known whether the answer reached the MTA",
     };
@@ -77,7 +81,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config, path: Option<&Path>) -
     if let Some(entry) = record.released {
         out(&format!("released  from quarantine entry {entry}"));
     }
-    out(&format!("answer    {}", story::answer(&record)));
+    match instead {
+        Some(said) => {
+            out(&format!("answer    {} (decided: {})", text::line(said, 500), story::answer(&record)))
+        }
+        None => out(&format!("answer    {}", story::answer(&record))),
+    }
     if let Some(entry) = record.quarantine {
         out(&format!("held as   {entry}"));
     }
@@ -87,6 +96,13 @@ pub(super) fn run(arguments: &Arguments, config: &Config, path: Option<&Path>) -
             Ok(Entry::Caught(caught)) => {
                 ("caught afterwards", caught.by.name().to_owned(), caught.time, caught.told())
             }
+            Ok(Entry::Handed(handed)) => {
+                for told in handed.told() {
+                    out(&format!("handed    {}  {}", handed.time, text::line(&told, 700)));
+                }
+                continue;
+            }
+            Ok(Entry::Reported(report)) => (report.kind.name(), report.who(), report.time, report.told()),
             _ => continue,
         };
         let detail =

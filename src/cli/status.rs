@@ -83,6 +83,10 @@ fn lines(status: &Value) -> Vec<String> {
             number(&status["connections"]),
         ),
     );
+    for socket in status["sockets"].as_array().into_iter().flatten() {
+        let from = if socket["inherited"] == true { ", systemd's" } else { "" };
+        line("listens", format!("{}: {}{from}", shown(&socket["kind"], 20), shown(&socket["address"], 200)));
+    }
     for scanner in status["scanners"].as_array().into_iter().flatten() {
         let mut told = format!("{}: {}", shown(&scanner["name"], 40), shown(&scanner["health"], 300));
         if scanner["breaker"] == "open" {
@@ -92,6 +96,12 @@ fn lines(status: &Value) -> Vec<String> {
             told.push_str(&format!(", {}", text::line(version, 120)));
         }
         line("scanner", told);
+    }
+    if let Some(server) = status["lmtp"]["relay"].as_str() {
+        let outcomes = ["delivered", "put-off", "refused", "not-sent", "uncertain"].into_iter();
+        let handed = counts(&status["lmtp"]["handed_on"], outcomes);
+        let standing = if status["lmtp"]["trouble"].is_null() { "" } else { ", takes no mail now" };
+        line("relay", format!("{}{standing}: {handed}", text::line(server, 200)));
     }
     line("quarantine", quarantine(&status["quarantine"]));
     let second_look = &status["second_look"];
@@ -105,6 +115,10 @@ fn lines(status: &Value) -> Vec<String> {
         .collect();
     line("lists", lists.join(", "));
     line("config", configuration(&status["config"]));
+    if let Some(until) = status["log"]["until"].as_str() {
+        let (level, by) = (shown(&status["log"]["level"], 120), shown(&status["log"]["by"], 80));
+        line("log", format!("{level} until {}, asked for by {by}", text::line(until, 40)));
+    }
     let waiting: Vec<&str> =
         status["restart_needed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !waiting.is_empty() {
@@ -193,6 +207,10 @@ mod tests {
             "verdicts_last_hour": {"clean": 12},
             "in_work": 7, "bytes_held": 1_500_000, "connections": 40,
             "limits": {"messages": 1000, "held": 1_000_000_000},
+            "sockets": [
+                {"kind": "milter", "address": "unix:/run/m.sock", "inherited": true},
+                {"kind": "admin", "address": "127.0.0.1:8890", "inherited": false},
+            ],
             "scanners": [
                 {"name": "clamd", "health": "degraded: refused\u{1b}[2J", "version": "", "breaker": "open"},
                 {"name": "yara", "health": "up", "version": "abc"},
@@ -213,6 +231,8 @@ mod tests {
                 "verdicts    clean 900, suspicious 0, spam 5, phish 0, malware 1",
                 "last hour   clean 12, suspicious 0, spam 0, phish 0, malware 0",
                 "in work     7 of 1000, 1.5 MB of 1.0 GB, connections 40",
+                "listens     milter: unix:/run/m.sock, systemd's",
+                "listens     admin: 127.0.0.1:8890",
                 "scanner     clamd: degraded: refused?[2J, left alone for a while",
                 "scanner     yara: up, abc",
                 "quarantine  2 kept, 4.1 kB (spam 2, 4.1 kB)",

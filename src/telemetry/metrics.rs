@@ -110,8 +110,12 @@ metrics! {
     releases: IntCounterVec = "mailward_releases_total" ["result"];
     /// Release tokens that came with messages, by what they were worth.
     release_tokens: IntCounterVec = "mailward_release_tokens_total" ["result"];
+    /// Passes that came with messages (X-Mailward-Pass), by what they were worth.
+    passes: IntCounterVec = "mailward_passes_total" ["result"];
     /// Messages that rspamd was taught, by class and how that ended.
     learned: IntCounterVec = "mailward_learned_total" ["class", "result"];
+    /// What users said of the mail they got, by what they said it is and what came of it.
+    reports: IntCounterVec = "mailward_reports_total" ["kind", "result"];
     /// Entries of each feed in use.
     feed_entries: IntGaugeVec = "mailward_feed_entries" ["feed"];
     /// Seconds since the publisher of a feed last said that these are its entries.
@@ -148,6 +152,16 @@ metrics! {
     milter_connections: IntGauge = "mailward_milter_connections";
     /// Milter sessions that ended badly, by kind of error.
     milter_errors: IntCounterVec = "mailward_milter_errors_total" ["kind"];
+    /// LMTP connections open now, and those of SMTP behind the queue.
+    lmtp_connections: IntGauge = "mailward_lmtp_connections";
+    /// Messages that came by LMTP, or by SMTP behind the queue, to their end.
+    lmtp_messages: IntCounterVec = "mailward_lmtp_messages_total" ["protocol"];
+    /// Answers to such messages by class, with LMTP one for each recipient.
+    lmtp_replies: IntCounterVec = "mailward_lmtp_replies_total" ["class"];
+    /// What became of mail that was handed on, for each of its recipients.
+    lmtp_handed_on: IntCounterVec = "mailward_lmtp_handed_on_total" ["outcome"];
+    /// LMTP sessions that ended badly, by kind of error.
+    lmtp_errors: IntCounterVec = "mailward_lmtp_errors_total" ["kind"];
     /// Failed accepts on a listener.
     accept_errors: IntCounter = "mailward_accept_errors_total";
     /// Panics caught, by task.
@@ -180,6 +194,10 @@ metrics! {
     audit_sync_seconds: Histogram = "mailward_audit_sync_seconds" in SECONDS;
     /// Records that are in the journal and not yet in the index.
     audit_index_lag: IntGauge = "mailward_audit_index_lag";
+    /// When a daily export was written last, in seconds since 1970; 0: never.
+    backup_last_success_seconds: Gauge = "mailward_backup_last_success_seconds";
+    /// Daily exports that could not be written.
+    backup_failures: IntCounter = "mailward_backup_failures_total";
     /// Reloads of the configuration, by result.
     config_reloads: IntCounterVec = "mailward_config_reloads_total" ["result"];
     /// Requests at the admin door, by path pattern and status class.
@@ -190,6 +208,30 @@ metrics! {
     admin_connections: IntGaugeVec = "mailward_admin_connections" ["socket"];
     /// Messages judged on trial by request, without any effect, by how that ended.
     admin_scans: IntCounterVec = "mailward_admin_scans_total" ["result"];
+    /// 1 while mail is taken.
+    ready: IntGauge = "mailward_ready";
+    /// Parts that do not work as configured: the sentences of `/readyz`.
+    degraded_parts: IntGauge = "mailward_degraded_parts";
+    /// 1 while the last attempt to read the configuration again was refused.
+    config_reload_refused: IntGauge = "mailward_config_reload_refused";
+    /// 1 while somebody asked for another level of the log than the configuration's.
+    log_level_changed: IntGauge = "mailward_log_level_changed";
+    /// What the database needed to be mended at the last start.
+    database_recoveries: IntGauge = "mailward_database_recoveries";
+    /// The most messages that may be in work: limits.messages.
+    messages_limit: IntGauge = "mailward_messages_limit";
+    /// The most memory that messages may take, in bytes: limits.held.
+    message_bytes_limit: IntGauge = "mailward_message_bytes_limit";
+    /// How long a message may take: limits.deadline.
+    deadline_seconds: Gauge = "mailward_deadline_seconds";
+    /// The most that the quarantine may hold, in entries and bytes.
+    quarantine_limit: IntGaugeVec = "mailward_quarantine_limit" ["of"];
+    /// Room on the file systems of state_dir and quarantine.path.
+    disk_free: IntGaugeVec = "mailward_disk_free_bytes" ["of"];
+    /// Size of the file systems of state_dir and quarantine.path.
+    disk_size: IntGaugeVec = "mailward_disk_size_bytes" ["of"];
+    /// The time by the clock of this machine, in seconds since 1970.
+    clock_seconds: Gauge = "mailward_clock_seconds";
     /// When the daemon started, in seconds since 1970.
     start_time_seconds: Gauge = "mailward_start_time_seconds";
 }
@@ -244,7 +286,7 @@ impl Metrics {
     /// Makes the series that alerts are built on exist from the start: a counter that appears with its first
     /// event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        let known: [(&IntCounterVec, &[&str]); 12] = [
+        let known: [(&IntCounterVec, &[&str]); 16] = [
             (&self.extras_left_out, &Extra::ALL.map(Extra::name)),
             (&self.second_look_kept, &["message", "keys", "again", "nothing"]),
             (&self.second_look, &["clean", "bad", "again", "expired"]),
@@ -259,6 +301,10 @@ impl Metrics {
             (&self.quarantine_expired, &["age", "size", "gone", "orphan"]),
             (&self.retro_caught, &Category::ALL.map(Category::name)),
             (&self.quarantined, &Category::ALL.map(Category::name)),
+            (&self.lmtp_messages, &["lmtp", "smtp"]),
+            (&self.lmtp_replies, &["2xx", "4xx", "5xx"]),
+            (&self.lmtp_handed_on, &["delivered", "put-off", "refused", "not-sent", "uncertain"]),
+            (&self.lmtp_errors, &["io", "gone", "timeout", "hung", "commands"]),
             (&self.milter_errors, &["io", "malformed", "order", "timeout", "hung", "panic"]),
         ];
         for (counter, values) in known {
