@@ -1,4 +1,7 @@
-//! mailward(8), made from the same definitions as `--help`.
+//! The manual pages: mailward(8), made from the same definitions as `--help`, and mailward.toml(5), made from the shipped
+//! configuration.
+
+mod file;
 
 use std::io::{self, Write};
 
@@ -6,8 +9,29 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use super::Arguments;
+pub use file::file_page;
 
-const DESCRIPTION: &str = r"
+/// The pages there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Page {
+    /// mailward(8).
+    Mailward,
+    /// mailward.toml(5).
+    #[value(name = "mailward.toml")]
+    File,
+}
+
+/// A page in man(7) form.
+pub(super) fn page(which: Page) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    match which {
+        Page::Mailward => man_page(&mut page)?,
+        Page::File => file_page(&mut page)?,
+    }
+    Ok(page)
+}
+
+const DESCRIPTION: &str = r#"
 mailward is a milter: Postfix or Sendmail hands it each message while the sending server still waits, and mailward
 accepts, tags, refuses or holds it, and can say later why.
 .B mailward serve
@@ -15,20 +39,27 @@ is the daemon.
 .BR check\-config ,
 .BR policy ,
 .BR scan ,
-.B completions
-and
+.BR setup ,
+.BR doctor ,
+.BR backup\ verify ,
+.BR completions ,
 .B man
-work by themselves; every other command asks the daemon through its admin socket, and so must be run as root or as a
+and
+.B restore
+work by themselves
+.RB ( restore
+while the daemon does not run); every other command asks the daemon through its admin socket, and so must be run as root or as a
 member of the group that owns the socket.
-";
+"#;
 
 /// What no definition of an argument holds.
 const REST: &str = r#"
 .SH FILES
 .TP
 .I /etc/mailward/mailward.toml
-The configuration. Each key is explained in the file that comes with mailward. Where the file is missing the
-defaults hold.
+The configuration, see
+.BR mailward.toml (5).
+Where the file is missing the defaults hold.
 .TP
 .I /etc/mailward/rules/
 The usual place for YARA rules of one's own; named by the key
@@ -126,6 +157,7 @@ Health, for a monitor:
 A token for Prometheus, in a file that only it can read:
 .B (umask 077; mailward token create prometheus \-\-role viewer > mailward.token)
 .SH SEE ALSO
+.BR mailward.toml (5),
 .BR postconf (5),
 .BR master (5),
 .BR systemd.service (5)
