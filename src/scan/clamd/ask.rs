@@ -9,7 +9,10 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::error::AskError;
 use super::reply::{self, Said};
+use super::version::Version;
 use super::{Clamd, file};
+use crate::model::Span;
+use crate::net::address::Server;
 use crate::net::{Stream, connect};
 use crate::scan::ScanInput;
 
@@ -90,6 +93,24 @@ impl Clamd {
         // Past the deadline it is the caller who stops waiting, and says so.
         connect(server, deadline + PATIENCE).await.map_err(|error| AskError::connecting(server, error))
     }
+}
+
+/// Which program and signatures `server` has: for who wants to know without a scanner.
+///
+/// # Errors
+/// Why it does not say so by `deadline`, as a sentence.
+pub async fn version_of(server: &Server, deadline: Instant) -> Result<Version, String> {
+    let asking = async {
+        let mut stream =
+            connect(server, deadline).await.map_err(|error| AskError::connecting(server, error))?;
+        // Whatever becomes of the writing, the answer tells.
+        stream.write_all(b"zVERSION\0").await.ok();
+        let reply = reply::read(&mut stream).await?;
+        Version::parse(&reply).ok_or_else(|| AskError::Unknown(reply::shown(&reply)))
+    };
+    let given = deadline.saturating_duration_since(Instant::now());
+    let answer = tokio::time::timeout_at(deadline.into(), asking).await;
+    answer.unwrap_or(Err(AskError::Silent(Span(given)))).map_err(|error| error.to_string())
 }
 
 /// Sends the message as one chunk (clamd(8), INSTREAM) and reads the answer meanwhile: clamd says at once

@@ -32,6 +32,8 @@
 mod ask;
 mod error;
 mod file;
+#[cfg(test)]
+mod malformed;
 mod name;
 mod reply;
 mod standing;
@@ -43,6 +45,9 @@ mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub use ask::version_of;
+pub use version::{Database, Version};
 
 use self::error::AskError;
 use self::name::Meaning;

@@ -14,21 +14,21 @@ const WRITTEN: &[BorrowedFormatItem<'_>] =
 
 /// clamd's program and database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub struct Version {
     /// `ClamAV 1.0.7`; can be shown.
-    pub(super) program: String,
+    pub program: String,
     /// Number and date of its database; `None` where it has none of ClamAV's own.
-    pub(super) database: Option<Database>,
+    pub database: Option<Database>,
 }
 
 /// The daily signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Database {
+pub struct Database {
     /// They are counted up.
-    pub(super) number: u32,
+    pub number: u32,
     /// When they were made. clamd tells it in its own time zone and does not say which: taken for UTC, up
     /// to 14 hours beside the truth.
-    pub(super) made: Timestamp,
+    pub made: Timestamp,
 }
 
 impl Version {

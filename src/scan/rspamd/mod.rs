@@ -33,6 +33,9 @@ mod error;
 mod fields;
 mod findings;
 mod learn;
+#[cfg(test)]
+mod malformed;
+mod probe;
 mod received;
 mod reply;
 mod request;
@@ -48,6 +51,7 @@ use std::time::Instant;
 
 pub use error::{AskError, RspamdError};
 pub use learn::{Class, LearnError, Learned};
+pub use probe::Controller;
 pub use settings::{Endpoint, Settings};
 
 use self::client::Client;

@@ -83,6 +83,14 @@ pub(super) fn ping(endpoint: &Endpoint) -> Bytes {
     Bytes::from(format!("GET {path}/ping HTTP/1.1\r\nHost: {host}\r\n\r\n"))
 }
 
+/// The bytes of a question to the controller whether it takes this password; changes nothing.
+pub(super) fn auth(endpoint: &Endpoint, password: Option<&str>) -> Bytes {
+    let Endpoint { host, path, .. } = endpoint;
+    let mut head = Head(format!("GET {path}/auth HTTP/1.1\r\nHost: {host}\r\n").into_bytes());
+    head.some("Password", password);
+    head.end(&[])
+}
+
 /// The client's address as rspamd needs it. Who came over a socket of this machine is this machine: without any
 /// address rspamd would count that against the mail (`HFILTER_HOSTNAME_UNKNOWN`).
 pub(super) fn client_ip(session: &Session) -> Option<IpAddr> {
