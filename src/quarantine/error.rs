@@ -37,7 +37,7 @@ pub enum QuarantineError {
         why: String,
     },
     /// The operating system refused.
-    #[error("{doing}{} failed at {}: {cause}; {}", of(*.id), .path.display(), advice(.cause))]
+    #[error("{doing}{} failed at {}: {cause}; {}", of(*.id), .path.display(), advice(.cause, .path))]
     Io {
         /// What was tried, as in `writing the meta file`.
         doing: &'static str,
@@ -132,17 +132,23 @@ fn of(id: Option<MailId>) -> String {
     id.map_or_else(String::new, |id| format!(" of {id}"))
 }
 
-fn advice(cause: &io::Error) -> &'static str {
+fn advice(cause: &io::Error, path: &Path) -> &'static str {
+    // ProtectHome=yes of the unit.
+    let hidden = ["/home", "/root", "/run/user"].iter().any(|home| path.starts_with(home));
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "make room on that file system, or keep less (quarantine.max_size, quarantine.keep)"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::NotFound if hidden => {
+            "the unit hides /home, /root and /run/user (ProtectHome=); choose another path"
         }
         ErrorKind::PermissionDenied => "it must belong to the user that mailward runs as",
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
             "somebody changed the quarantine's directories; restart mailward to have them checked"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "the file system is mounted read-only, often after a disk error: see the kernel log"
+            "the file system is mounted read-only, often after a disk error (see the kernel log), or the unit does \
+             not allow it: systemctl edit mailward, [Service] ReadWritePaths= with quarantine.path"
         }
         _ => "see the kernel log for errors of this disk",
     }
@@ -161,6 +167,13 @@ mod tests {
         let id = MailId::from_parts(0, 0);
         let full = io("writing the message", id, path)(io::Error::from_raw_os_error(NO_SPACE));
         let denied = io("writing the message", None, path)(ErrorKind::PermissionDenied.into());
+        let denied_by_unit = |kind: ErrorKind, path: &str| {
+            io("making the directory", None, Path::new(path))(kind.into()).to_string()
+        };
+        let home = denied_by_unit(ErrorKind::PermissionDenied, "/home/q");
+        assert!(home.ends_with("(ProtectHome=); choose another path"), "{home}");
+        let read_only = denied_by_unit(ErrorKind::ReadOnlyFilesystem, "/srv/q");
+        assert!(read_only.contains("[Service] ReadWritePaths="), "{read_only}");
         assert!(full.is_full());
         assert_eq!(full.label(), "full");
         assert!(!denied.is_full());

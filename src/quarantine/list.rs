@@ -100,6 +100,12 @@ impl Quarantine {
         listing
     }
 
+    /// The ids of all entries that were made at these times, in milliseconds since 1970.
+    #[must_use]
+    pub fn made(&self, times: std::ops::Range<u64>) -> Vec<MailId> {
+        self.lock().index.ids().filter(|id| times.contains(&id.unix_millis())).collect()
+    }
+
     /// What is known of the entry that `id`, or a later attempt under that id, stands for.
     ///
     /// # Errors

@@ -323,6 +323,16 @@ impl Maildir {
     }
 }
 
+/// The id in a name as it stands in `new`, `cur` or `meta`. No other file there is ours.
+#[must_use]
+pub fn held_id(folder: &str, name: &str) -> Option<MailId> {
+    match folder {
+        "new" | "cur" if !name.contains('/') => id_of(name),
+        "meta" => name.strip_suffix(".json").and_then(exact),
+        _ => None,
+    }
+}
+
 /// The id in the name of a message file: alone, or before what mail programs append (`:2,RS`, `,S=3`).
 fn id_of(name: &str) -> Option<MailId> {
     let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());

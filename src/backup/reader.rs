@@ -1,0 +1,190 @@
+//! Reading a backup: whole and unchanged, or not at all.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Component, Path};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::manifest::{FOLDER, MANIFEST, MAX_MANIFEST, Manifest, SUMS};
+use super::{BackupError, at};
+use crate::model::text;
+
+/// Of any other file.
+const NOT_OURS: &str = "is no backup of mailward";
+
+/// A backup that is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its members, without manifest and sums.
+    pub members: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Why a member could not be taken.
+pub(super) enum Stop {
+    /// It cannot be read.
+    Garbled(String),
+    /// Whoever takes it failed.
+    Taker(BackupError),
+}
+
+impl From<BackupError> for Stop {
+    fn from(error: BackupError) -> Self {
+        Self::Taker(error)
+    }
+}
+
+/// Reads a backup to its end, packed by gzip or not, and compares every sum. Blocks.
+///
+/// # Errors
+/// If it is none, was cut or changed, or was made by a later version.
+pub fn check(path: &Path) -> Result<Checked, BackupError> {
+    check_open(path, &File::open(path).map_err(at(path, "opening it"))?)
+}
+
+/// As [`check`], of a file that is open.
+pub(super) fn check_open(path: &Path, file: &File) -> Result<Checked, BackupError> {
+    walk(path, file, |_, _, member| {
+        io::copy(member, &mut io::sink()).map_err(|e| Stop::Garbled(e.to_string()))?;
+        Ok(())
+    })
+}
+
+/// Gives each member – its name and length, and what it holds – to `take`, which reads it to its end. What was given is
+/// good only if this returns `Ok`.
+pub(super) fn walk(
+    path: &Path,
+    mut file: &File,
+    mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<(), Stop>,
+) -> Result<Checked, BackupError> {
+    let unusable = |what: String| BackupError::Unusable { path: path.to_owned(), what };
+    // Until it has said what it is, it may be any file: nothing of it is shown.
+    let known_as_ours = Cell::new(false);
+    let cut = |why: &str| {
+        let why = text::line(why, 200);
+        unusable(if known_as_ours.get() {
+            format!("was cut or changed ({why})")
+        } else {
+            NOT_OURS.to_owned()
+        })
+    };
+    let garbled = |e: io::Error| cut(&e.to_string());
+    file.seek(SeekFrom::Start(0)).map_err(at(path, "reading it"))?;
+    let mut magic = [0; 2];
+    let packed = file.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
+    file.seek(SeekFrom::Start(0)).map_err(at(path, "reading it"))?;
+    let file = BufReader::with_capacity(128 * 1024, file);
+    let raw: Box<dyn Read> =
+        if packed { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut tar = tar::Archive::new(raw);
+    let mut sums = String::new();
+    let mut names = HashSet::new();
+    let mut manifest: Option<Manifest> = None;
+    let mut checked: Option<Checked> = None;
+    let (mut members, mut bytes) = (0, 0);
+    for entry in tar.entries().map_err(garbled)? {
+        let mut entry = entry.map_err(garbled)?;
+        if checked.is_some() {
+            return Err(unusable("has something behind its end".to_owned()));
+        }
+        let name = entry
+            .path()
+            .ok()
+            .and_then(|path| member(&path))
+            .filter(|_| entry.header().entry_type().is_file());
+        let name = name.ok_or_else(|| {
+            unusable(
+                if known_as_ours.get() { "holds what no backup of mailward holds" } else { NOT_OURS }
+                    .to_owned(),
+            )
+        })?;
+        let size = entry.size();
+        if name == SUMS {
+            let mut said = String::new();
+            (&mut entry).take(sums.len() as u64 + 1).read_to_string(&mut said).map_err(garbled)?;
+            let manifest = manifest.take().ok_or_else(|| unusable(NOT_OURS.to_owned()))?;
+            if said != sums {
+                return Err(unusable("was changed: its sums do not fit".to_owned()));
+            }
+            checked = Some(Checked { manifest, members, bytes });
+            continue;
+        }
+        let mut summed = Summed { from: &mut entry, sum: Sha256::new(), count: 0 };
+        if manifest.is_none() {
+            if name != MANIFEST || size > MAX_MANIFEST {
+                return Err(unusable(NOT_OURS.to_owned()));
+            }
+            let mut json = Vec::new();
+            summed.read_to_end(&mut json).map_err(garbled)?;
+            manifest = Some(known(path, &json)?);
+            known_as_ours.set(true);
+        } else if !names.insert(name.clone()) {
+            return Err(unusable(format!("holds {name} twice")));
+        } else {
+            take(&name, size, &mut summed).map_err(|stop| match stop {
+                Stop::Garbled(why) => cut(&why),
+                Stop::Taker(error) => error,
+            })?;
+            members += 1;
+            bytes += size;
+        }
+        if summed.count != size {
+            return Err(unusable(format!("was cut: {name} is too short")));
+        }
+        sums.push_str(&format!("{}  {name}\n", data_encoding::HEXLOWER.encode(&summed.sum.finalize())));
+    }
+    checked.ok_or_else(|| {
+        let cut = "was cut, or is still being written: its end is missing";
+        unusable(if known_as_ours.get() { cut } else { NOT_OURS }.to_owned())
+    })
+}
+
+/// The manifest, if this version knows what it means.
+fn known(path: &Path, json: &[u8]) -> Result<Manifest, BackupError> {
+    #[derive(serde::Deserialize)]
+    struct Least {
+        format: u32,
+        version: String,
+    }
+    let unusable = |e: serde_json::Error| BackupError::Unusable {
+        path: path.to_owned(),
+        what: format!("has a manifest that is not understood: {e}"),
+    };
+    let least: Least = serde_json::from_slice(json).map_err(unusable)?;
+    let newer = || BackupError::Newer { path: path.to_owned(), version: least.version.clone() };
+    if least.format > super::manifest::FORMAT {
+        return Err(newer());
+    }
+    let manifest: Manifest = serde_json::from_slice(json).map_err(unusable)?;
+    if manifest.is_newer() { Err(newer()) } else { Ok(manifest) }
+}
+
+/// The name of a member in our folder, which leads nowhere else.
+fn member(path: &Path) -> Option<String> {
+    let name = path.to_str()?.strip_prefix(FOLDER)?;
+    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let canonical = !name.is_empty() && !name.ends_with('/') && !name.contains("//") && !name.contains("/./");
+    (plain && canonical && name.len() < 500 && !name.chars().any(char::is_control)).then(|| name.to_owned())
+}
+
+struct Summed<R> {
+    from: R,
+    sum: Sha256,
+    count: u64,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(into)?;
+        self.sum.update(&into[..n]);
+        self.count += n as u64;
+        Ok(n)
+    }
+}
