@@ -57,6 +57,15 @@ for _, name in ipairs({'TEST_CLIENT', 'TEST_ENVELOPE', 'TEST_MTA', 'TEST_RECEIVE
 end
 ";
 
+/// Which of its workers look at mail, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// Normal workers, which are asked over HTTP.
+    Normal(usize),
+    /// Workers that are a milter and look at mail themselves; no normal ones.
+    Milter(usize),
+}
+
 /// A running rspamd.
 #[derive(Debug)]
 pub(crate) struct Rspamd {
@@ -95,18 +104,30 @@ impl Rspamd {
     /// # Errors
     /// As [`Self::start`].
     pub(crate) fn asking(dns: SocketAddr) -> anyhow::Result<Self> {
+        Self::with_workers(dns, Workers::Normal(1))
+    }
+
+    /// The same with these workers.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn with_workers(dns: SocketAddr, workers: Workers) -> anyhow::Result<Self> {
         let dir = Dir::new("rspamd")?;
         for name in ["conf/local.d", "db", "run", "log"] {
             dir.make(name, 0o755)?;
         }
         let on_loopback = || -> anyhow::Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
         let (worker, controller) = (on_loopback()?, on_loopback()?);
-        configure(dir.path(), dns, worker, controller)?;
+        configure(dir.path(), dns, (worker, controller), workers)?;
         std::fs::write(dir.path().join("controller.password"), PASSWORD)?;
         let mut rspamd = Self { dir, processes: Vec::new(), worker, controller, dns: None };
         rspamd.launch_redis()?;
         rspamd.launch()?;
-        for address in [worker, controller] {
+        let asked: &[SocketAddr] = match workers {
+            Workers::Normal(_) => &[worker, controller],
+            Workers::Milter(_) => &[controller],
+        };
+        for address in asked.iter().copied() {
             let ready = wait_until("an answer of rspamd", PATIENCE, || {
                 rspamd.look_for_the_dead()?;
                 Ok(ping(address).then_some(()))
@@ -124,6 +145,16 @@ impl Rspamd {
     /// The worker, over its unix socket.
     pub(crate) fn socket(&self) -> String {
         format!("unix:{}", self.path("run/worker.sock").display())
+    }
+
+    /// The socket of those that are a milter, as `smtpd_milters` names it.
+    pub(crate) fn milter(&self) -> String {
+        format!("unix:{}", self.path("run/milter.sock").display())
+    }
+
+    /// Its main process and its Redis.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(Child::id).collect()
     }
 
     /// The controller.
@@ -147,7 +178,17 @@ impl Rspamd {
 
     /// What it wrote into its log.
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.path("log/rspamd.log")).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(self.log_file()).unwrap_or_default()).into_owned()
+    }
+
+    /// The file of its log.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.path("log/rspamd.log")
+    }
+
+    /// The socket of its Redis, which holds what it learned.
+    pub(crate) fn redis_socket(&self) -> PathBuf {
+        self.path("run/redis.sock")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -218,7 +259,12 @@ impl Drop for Rspamd {
     }
 }
 
-fn configure(dir: &Path, dns: SocketAddr, worker: SocketAddr, controller: SocketAddr) -> anyhow::Result<()> {
+fn configure(
+    dir: &Path,
+    dns: SocketAddr,
+    (worker, controller): (SocketAddr, SocketAddr),
+    workers: Workers,
+) -> anyhow::Result<()> {
     let conf = dir.join("conf");
     let at = |name: &str| dir.join(name).display().to_string();
     let (socket, control, redis, log) =
@@ -228,6 +274,20 @@ fn configure(dir: &Path, dns: SocketAddr, worker: SocketAddr, controller: Socket
     std::fs::write(conf.join("rspamd.local.lua"), SEES)?;
     let tld = conf.join("tld.dat");
     let off = "enabled = false;\n";
+    let (normal, milter) = match workers {
+        Workers::Normal(count) => (
+            format!("bind_socket = \"{worker}\";\nbind_socket = \"{socket} mode=0666\";\ncount = {count};\n"),
+            off.to_owned(),
+        ),
+        Workers::Milter(count) => (
+            off.to_owned(),
+            format!(
+                "bind_socket = \"{} mode=0666\";\ncount = {count};\nmilter = yes;\n\
+                 upstream \"local\" {{ default = yes; self_scan = yes; }}\n",
+                at("run/milter.sock")
+            ),
+        ),
+    };
     for (name, text) in [
         (
             "options.inc",
@@ -236,10 +296,8 @@ fn configure(dir: &Path, dns: SocketAddr, worker: SocketAddr, controller: Socket
                  control_socket = \"{control} mode=0600\";\n"
             ),
         ),
-        (
-            "worker-normal.inc",
-            format!("bind_socket = \"{worker}\";\nbind_socket = \"{socket} mode=0666\";\ncount = 1;\n"),
-        ),
+        ("worker-normal.inc", normal),
+        ("worker-proxy.inc", milter),
         (
             "worker-controller.inc",
             format!("bind_socket = \"{controller}\";\npassword = \"{PASSWORD}\";\nsecure_ip = [];\n"),
@@ -250,7 +308,6 @@ fn configure(dir: &Path, dns: SocketAddr, worker: SocketAddr, controller: Socket
             format!("backend = \"redis\";\nservers = \"{redis}\";\nmin_tokens = 5;\nautolearn = false;\n"),
         ),
         // What would ask the net: there is nobody to be asked.
-        ("worker-proxy.inc", off.to_owned()),
         ("worker-fuzzy.inc", off.to_owned()),
         ("fuzzy_check.conf", off.to_owned()),
         ("rbl.conf", off.to_owned()),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::content::Entry;
 use super::{ReleaseError, Releases, blocking, ended};
 use crate::audit::{AdminEvent, Entry as Line, Sync};
-use crate::model::MailId;
+use crate::mail::{cut, received_spf};
+use crate::model::{AuthservId, MailId, Session};
 use crate::scan::BoxFuture;
 use crate::telemetry::spawn::supervised;
 
@@ -129,13 +130,7 @@ impl Releases {
         id: Option<MailId>,
         by: &str,
     ) -> Result<Learned, ReleaseError> {
-        if message.is_empty() {
-            return Err(ReleaseError::Empty);
-        }
-        let settings = self.settings.load_full();
-        let teacher = settings.teacher.as_ref().ok_or(ReleaseError::NoTeacher)?;
-        let learned = teacher.teach(class, message, Instant::now() + PATIENCE).await;
-        let learned = learned.map_err(ReleaseError::NotLearned)?;
+        let learned = self.lesson(class, message).await?;
         let what = id.map_or_else(|| "a message from outside".to_owned(), |id| id.to_string());
         let line = Line::Admin {
             what: AdminEvent::Learned,
@@ -147,5 +142,39 @@ impl Releases {
             tracing::warn!(%error, "what rspamd learned could not be noted in the audit journal");
         }
         Ok(learned)
+    }
+
+    /// Teaches rspamd; nothing is put on record.
+    pub(in crate::pipeline) async fn lesson(
+        &self,
+        class: Class,
+        message: Bytes,
+    ) -> Result<Learned, ReleaseError> {
+        if message.is_empty() {
+            return Err(ReleaseError::Empty);
+        }
+        let settings = self.settings.load_full();
+        let teacher = settings.teacher.as_ref().ok_or(ReleaseError::NoTeacher)?;
+        let learned = teacher.teach(class, message, Instant::now() + PATIENCE).await;
+        learned.map_err(ReleaseError::NotLearned)
+    }
+
+    /// A delivered message as its sender wrote it: without the fields that mailward and the delivery put on top.
+    pub(in crate::pipeline) fn as_sent(&self, raw: &Bytes, session: &Session) -> Bytes {
+        let settings = self.settings.load();
+        let ours: Vec<AuthservId> = settings.own_id.of(session).into_iter().collect();
+        let mut others = vec!["Return-Path", "Delivered-To", "X-Original-To"];
+        if settings.received_spf {
+            others.push(received_spf::NAME);
+        }
+        let cuts = cut::forged(raw, &ours, &others);
+        let mut content = BytesMut::with_capacity(raw.len());
+        let mut from = 0;
+        for cut in cuts {
+            content.extend_from_slice(raw.get(from..cut.start).unwrap_or_default());
+            from = cut.end;
+        }
+        content.extend_from_slice(raw.get(from..).unwrap_or_default());
+        content.freeze()
     }
 }
