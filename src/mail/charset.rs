@@ -36,9 +36,12 @@ pub(super) fn utf8(bytes: Bytes, label: Option<&str>) -> Bytes {
 /// what looks like that. Some mail programs can show it.
 pub(super) fn is_unreadable(bytes: &[u8], label: Option<&str>) -> bool {
     let Some(label) = label else { return false };
+    // So it is with nearly all mail; and UTF-8 by chance is no text of another kind.
+    if std::str::from_utf8(bytes).is_ok() {
+        return false;
+    }
     let label = real_label(bytes, Some(label));
-    if label.is_empty() || is_wide(&label) || bytes.is_ascii() || charset_decoder(label.as_bytes()).is_some()
-    {
+    if label.is_empty() || is_wide(&label) || charset_decoder(label.as_bytes()).is_some() {
         return false;
     }
     let number = label.trim_start_matches("cs").trim_start_matches(['x', '-', '_']);
@@ -50,7 +53,7 @@ pub(super) fn is_unreadable(bytes: &[u8], label: Option<&str>) -> bool {
     let longest = bytes.split(|b| !b.is_ascii_alphanumeric()).map(<[u8]>::len).max().unwrap_or_default();
     let high = bytes.iter().filter(|b| !b.is_ascii()).count();
     let is_strange = longest < 4 && spaces * 20 < bytes.len() && high * 2 > bytes.len();
-    (is_ebcdic || is_strange) && std::str::from_utf8(bytes).is_err()
+    is_ebcdic || is_strange
 }
 
 /// Whether an ASCII byte is that character wherever it stands in `bytes`, so that ASCII can be put between them.

@@ -2,6 +2,7 @@
 
 use super::parameter::{self, Parameterised};
 use super::transfer::Encoding;
+use crate::model::file_name;
 use crate::model::part::Defect;
 
 /// The fields of a part's header that matter, as they were met.
@@ -10,6 +11,8 @@ pub(super) struct Gathered<'a> {
     types: Vec<&'a [u8]>,
     dispositions: Vec<&'a [u8]>,
     encodings: Vec<&'a [u8]>,
+    /// One of them stands there more often than is read.
+    is_cut: bool,
 }
 
 /// What they say, read together.
@@ -19,6 +22,11 @@ pub(super) struct Head {
     pub(super) media_type: String,
     /// Several types were given: a reader may take another.
     pub(super) is_contradictory: bool,
+    /// A container has other contents for another reader: of its types one is no multipart, or it has several
+    /// boundaries.
+    pub(super) disputes_content: bool,
+    /// More is said than was read: a reader may go by the rest.
+    pub(super) is_cut: bool,
     pub(super) charset: Option<String>,
     /// `format=flowed; delsp=yes`.
     pub(super) deletes_space: bool,
@@ -34,7 +42,13 @@ pub(super) struct Head {
 /// RFC 2046 §5.1.1 allows 70 characters. Readers take more.
 const LONGEST_BOUNDARY: usize = 250;
 /// A field that stands there more often is taken from the first ones and the last.
-const COPIES: usize = 4;
+const COPIES: usize = 8;
+/// Boundaries of one container that are looked for.
+const MOST_BOUNDARIES: usize = 8;
+/// Names of one file, extensions of these, and characters in one of them. Disks take 255.
+const MOST_NAMES: usize = 16;
+const MOST_EXTENSIONS: usize = 4;
+const LONGEST_NAME: usize = 1000;
 /// RFC 6838 §4.2: 127 characters each.
 const LONGEST_TYPE: usize = 255;
 
@@ -48,6 +62,7 @@ impl<'a> Gathered<'a> {
             n if n.eq_ignore_ascii_case(b"transfer-encoding") => &mut self.encodings,
             _ => return,
         };
+        self.is_cut |= list.len() == COPIES;
         list.truncate(COPIES - 1);
         list.push(value);
     }
@@ -57,7 +72,8 @@ impl<'a> Gathered<'a> {
         let types: Vec<Parameterised> = self.types.iter().map(|v| parameter::parse(v)).collect();
         let dispositions: Vec<Parameterised> =
             self.dispositions.iter().map(|v| parameter::parse(v)).collect();
-        let mut head = Head::default();
+        let is_cut = self.is_cut || types.iter().chain(&dispositions).any(|field| field.is_cut);
+        let mut head = Head { is_cut, ..Head::default() };
         head.read_media_type(&types, default);
         head.read_encoding(&self.encodings);
         head.charset = types.iter().flat_map(|t| t.texts("charset")).next();
@@ -66,7 +82,7 @@ impl<'a> Gathered<'a> {
         };
         head.deletes_space =
             head.media_type == "text/plain" && says("delsp", "yes") && says("format", "flowed");
-        head.boundaries = boundaries(&types);
+        head.read_boundaries(&types);
         // RFC 2183 §2.8: a disposition that is not known is an attachment.
         head.is_attachment = dispositions.iter().any(|d| !matches!(d.value.as_str(), "" | "inline"));
         head.read_names(&types, &dispositions);
@@ -84,9 +100,11 @@ impl Head {
         self.is_contradictory = found.len() > 1;
         if self.is_contradictory {
             self.ambiguous();
+            let is_container = |t: &String| is_multipart(t) || is_message(t);
+            self.disputes_content = found.iter().any(is_container) && !found.iter().all(|t| is_multipart(t));
         }
         let rank = |t: &str| match t {
-            t if t.starts_with("multipart/") => 0,
+            t if is_multipart(t) => 0,
             t if is_message(t) => 1,
             t if t.starts_with("text/") => 3,
             _ => 2,
@@ -110,22 +128,63 @@ impl Head {
         self.encoding = found.into_iter().min_by_key(rank).unwrap_or_default();
     }
 
+    /// All boundary parameters. A value with a space that is not quoted may be meant whole or up to the space.
+    fn read_boundaries(&mut self, types: &[Parameterised]) {
+        let mut given: Vec<Vec<u8>> = types.iter().flat_map(|t| t.usual_bytes("boundary")).collect();
+        given.iter_mut().for_each(|boundary| boundary.truncate(boundary.trim_ascii_end().len()));
+        given.dedup();
+        if given.len() > 1 && is_multipart(&self.media_type) {
+            self.disputes_content = true;
+            self.ambiguous();
+        }
+        for value in types.iter().flat_map(|t| t.bytes("boundary")) {
+            let whole = value.trim_ascii_end();
+            let word = whole.split(|c| matches!(c, b' ' | b'\t')).next().unwrap_or_default();
+            for boundary in [whole, word] {
+                if boundary.is_empty() || self.boundaries.iter().any(|b| b == boundary) {
+                    continue;
+                }
+                if boundary.len() <= LONGEST_BOUNDARY && self.boundaries.len() < MOST_BOUNDARIES {
+                    self.boundaries.push(boundary.to_vec());
+                } else {
+                    self.is_cut |= is_multipart(&self.media_type);
+                }
+            }
+        }
+    }
+
     /// Names that end alike are one file with a plain and an exact name; names that end differently are
-    /// two files for two readers.
+    /// two files for two readers. What a program makes of a name when it saves the file is a name as well.
     fn read_names(&mut self, types: &[Parameterised], dispositions: &[Parameterised]) {
         let all = dispositions
             .iter()
             .flat_map(|d| d.texts("filename"))
             .chain(types.iter().flat_map(|t| t.texts("name")));
         for name in all {
-            if !self.names.contains(&name) {
-                self.names.push(name);
-            }
+            self.add_name(file_name::shortened(&name, LONGEST_NAME).into_owned());
         }
-        let mut endings: Vec<String> = self.names.iter().map(|n| ending(n)).collect();
-        endings.dedup();
-        if endings.len() > 1 {
+        let mut extensions: Vec<_> = self.names.iter().map(|n| file_name::extension(n)).collect();
+        extensions.dedup();
+        if extensions.len() > 1 {
             self.ambiguous();
+        }
+        for reading in self.names.iter().flat_map(|name| file_name::readings(name)).collect::<Vec<_>>() {
+            self.add_name(reading);
+        }
+    }
+
+    fn add_name(&mut self, name: String) {
+        if self.names.contains(&name) {
+            return;
+        }
+        let mut known: Vec<_> = self.names.iter().map(|name| file_name::extension(name)).collect();
+        let is_new = !known.contains(&file_name::extension(&name));
+        known.sort_unstable();
+        known.dedup();
+        if self.names.len() < MOST_NAMES && !(is_new && known.len() == MOST_EXTENSIONS) {
+            self.names.push(name);
+        } else {
+            self.is_cut |= is_new;
         }
     }
 
@@ -136,13 +195,14 @@ impl Head {
     }
 }
 
+/// RFC 2046 §5.1.
+pub(super) fn is_multipart(media_type: &str) -> bool {
+    media_type.starts_with("multipart/")
+}
+
 /// A nested message (RFC 2046 §5.2.1, RFC 6532 §3.7).
 pub(super) fn is_message(media_type: &str) -> bool {
     matches!(media_type, "message/rfc822" | "message/global" | "message/news")
-}
-
-fn ending(name: &str) -> String {
-    name.rsplit_once('.').map(|(_, e)| e.trim_end().to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// A usable media type for what stands in the field: what has no subtype gets one, what is no type at all
@@ -160,22 +220,6 @@ fn media_type(value: &str) -> String {
         None if value == "text" => "text/plain".to_owned(),
         _ => "application/octet-stream".to_owned(),
     }
-}
-
-/// All boundary parameters. A value with a space that is not quoted may be meant whole or up to the space.
-fn boundaries(types: &[Parameterised]) -> Vec<Vec<u8>> {
-    let mut out: Vec<Vec<u8>> = Vec::new();
-    for value in types.iter().flat_map(|t| t.bytes("boundary")) {
-        let whole = value.trim_ascii_end();
-        let word = whole.split(|c| matches!(c, b' ' | b'\t')).next().unwrap_or_default();
-        for boundary in [whole, word] {
-            let fits = !boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY;
-            if fits && out.len() < COPIES && !out.iter().any(|b| b == boundary) {
-                out.push(boundary.to_vec());
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -246,8 +290,46 @@ mod tests {
             ("Content-Type", "multipart/mixed; boundary=\"a b \"; boundary=c d"),
             ("Content-Type", "multipart; boundary=e"),
         ]);
-        assert_eq!(head.boundaries, [&b"a b"[..], b"a", b"c d", b"c"]);
+        assert_eq!(head.boundaries, [&b"a b"[..], b"a", b"c d", b"c", b"e"]);
         assert_eq!(head.media_type, "multipart/mixed");
+        assert!(head.disputes_content && !head.is_cut);
+        assert_eq!(head.defects, [Defect::Ambiguous]);
+    }
+
+    #[test]
+    fn one_boundary_said_twice_is_one() {
+        let field = ("Content-Type", "multipart/mixed; boundary=a (1)");
+        let head = head(&[field, ("Content-Type", "multipart/mixed; boundary=\"a \""), field]);
+        assert_eq!(head.boundaries, [b"a"]);
+        assert!(!head.disputes_content && !head.is_cut);
+        assert_eq!(head.defects, []);
+    }
+
+    #[test]
+    fn more_than_is_read_is_told() {
+        let many = |n: usize| (0..n).map(|i| format!("; boundary=b{i}")).collect::<String>();
+        assert!(!head(&[("Content-Type", &format!("multipart/mixed{}", many(8)))]).is_cut);
+        assert!(head(&[("Content-Type", &format!("multipart/mixed{}", many(9)))]).is_cut);
+        assert!(!head(&[("Content-Type", &format!("text/plain{}", many(9)))]).is_cut);
+        let long = format!("multipart/mixed; boundary={}", "b".repeat(300));
+        assert!(head(&[("Content-Type", &long)]).is_cut);
+        let field = ("Content-Disposition", "attachment; filename=a.txt");
+        assert!(!head(&[field; 8]).is_cut);
+        assert!(head(&[field; 9]).is_cut);
+        let files = |name: fn(usize) -> String| {
+            let all: String = (0..20).map(|i| format!("; filename={}", name(i))).collect();
+            let head = head(&[("Content-Disposition", &format!("attachment{all}"))]);
+            (head.names.len(), head.is_cut)
+        };
+        assert_eq!(files(|i| format!("a.x{i}")), (4, true));
+        assert_eq!(files(|i| format!("a{i}.txt")), (16, false));
+    }
+
+    #[test]
+    fn what_a_program_makes_of_a_name_is_a_name() {
+        let head = head(&[("Content-Disposition", "attachment; filename=\"evil.js::$DATA\"")]);
+        assert_eq!(head.names, ["evil.js::$DATA", "evil.js"]);
+        assert_eq!(head.defects, []);
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub fn describe(not_inspected: &NotInspected) -> String {
         NotInspected::TooManyParts => {
             "The message has more MIME parts than the limit; the parts beyond it were not looked at.".into()
         }
+        NotInspected::TooManyParameters => {
+            "A field about the content of a part is longer, has more parameters, or stands there more often than is \
+             read; programs may go by the rest of it."
+                .into()
+        }
         NotInspected::TooDeep => {
             "Parts are nested deeper than the limit; what lies below was not taken apart.".into()
         }
@@ -91,6 +96,7 @@ mod tests {
         let reasons = [
             NotInspected::TooManyFields,
             NotInspected::TooManyParts,
+            NotInspected::TooManyParameters,
             NotInspected::TooDeep,
             NotInspected::TooLarge,
             NotInspected::Unparsable,

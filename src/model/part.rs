@@ -1,7 +1,11 @@
 //! What the MIME walk found: the parts of a message, decoded.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use super::file_name::extension;
 
 /// All parts of a message in order of appearance, nested messages included.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +29,7 @@ pub struct Part {
     pub media_type: String,
     /// File name from Content-Disposition or Content-Type, decoded (RFC 2231, RFC 2047).
     pub name: Option<String>,
-    /// Other names that some readers show instead, where the fields give several.
+    /// Other names that some readers show instead, where the fields give several or one can be read in several ways.
     pub other_names: Vec<String>,
     /// `attachment` was asked for.
     pub is_attachment: bool,
@@ -51,6 +55,22 @@ impl Part {
         }
     }
 
+    /// The name, and of the other ones those that have an extension that none before them has.
+    pub fn names_by_extension(&self) -> impl Iterator<Item = &str> {
+        let mut known = vec![Cow::Borrowed("")];
+        let own = self.name.as_deref();
+        known.extend(own.map(extension));
+        let others = self.other_names.iter().map(String::as_str).filter(move |name| {
+            let extension = extension(name);
+            let is_new = !known.contains(&extension);
+            if is_new {
+                known.push(extension);
+            }
+            is_new
+        });
+        own.into_iter().chain(others)
+    }
+
     /// A leaf that a person would save as a file: it has a name, was sent as an attachment, or is
     /// neither text nor a container.
     #[must_use]
@@ -74,6 +94,10 @@ pub enum Defect {
     Unterminated,
     /// Readers differ on what this part is: fields contradict each other, or its delimiter is not exact.
     Ambiguous,
+    /// Readers differ on what is in a container: it has several boundaries, or is a container to some only.
+    Contradictory,
+    /// In a container whose delimiters are not all there stand lines that are delimiters to nobody but look so.
+    StrayDelimiter,
 }
 
 /// A reason why a message, or some of it, was not looked at. Never the same as clean.
@@ -84,6 +108,8 @@ pub enum NotInspected {
     TooManyFields,
     /// More lines that look like MIME delimiters than the limit on parts.
     TooManyParts,
+    /// A field about the content that is longer, has more parameters or stands there more often than is read.
+    TooManyParameters,
     /// Deeper nesting than the limit.
     TooDeep,
     /// More decoded bytes than the limit.
@@ -103,6 +129,7 @@ impl NotInspected {
         match self {
             Self::TooManyFields => "limit-fields",
             Self::TooManyParts => "limit-parts",
+            Self::TooManyParameters => "limit-parameters",
             Self::TooDeep => "limit-depth",
             Self::TooLarge => "limit-size",
             Self::TooSlow => "limit-time",
@@ -117,6 +144,9 @@ impl NotInspected {
 pub struct Attachment {
     /// File name, or empty.
     pub name: String,
+    /// Names with another extension that it has for other programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
     /// Media type as declared.
     #[serde(rename = "type")]
     pub media_type: String,
@@ -124,6 +154,6 @@ pub struct Attachment {
     pub size: u64,
     /// SHA-256 of the decoded content, lower-case hex.
     pub sha256: String,
-    /// Names from the outermost container to this file.
+    /// Names from the outermost container to this file, shortened. `…` stands for containers that are left out.
     pub path: Vec<String>,
 }

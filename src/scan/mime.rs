@@ -11,6 +11,8 @@ use crate::model::{Finding, Outcome, Part, Scanner};
 
 /// Oddities are reported this many times; a message may have thousands.
 const MAX_DEFECTS: usize = 10;
+/// How far into a message a bare CR is looked for.
+const FIRST: usize = 1024 * 1024;
 
 mod table {
     use crate::scan::weight::fixed;
@@ -22,6 +24,9 @@ mod table {
         MIME_MISSING_BOUNDARY Info Clean 0.0
         MIME_AMBIGUOUS Info Clean 0.0
         MIME_UNTERMINATED Info Clean 0.0
+        MIME_CONTRADICTORY Medium Suspicious 1.0
+        MIME_STRAY_DELIMITER Medium Suspicious 1.0
+        MIME_BARE_CR Info Clean 0.0
     }
 }
 
@@ -55,11 +60,21 @@ fn report(input: &ScanInput) -> Report {
         .map(|why| table::MIME_NOT_INSPECTED.finding(Scanner::Mime, mail::describe(why)))
         .collect();
     findings.extend(input.parts.list.iter().flat_map(defects).take(MAX_DEFECTS));
+    findings.extend(bare_cr(input.message.raw()).map(|at| {
+        let text = format!("a CR without LF at byte {at}: some readers end a line there, others do not");
+        table::MIME_BARE_CR.finding(Scanner::Mime, text)
+    }));
     let outcome = match input.parts.not_inspected.first() {
         Some(why) => Outcome::failed(why.label(), mail::describe(why)),
         None => Outcome::of(&findings),
     };
     Report { findings, ..Report::new(outcome) }
+}
+
+/// Where the first CR stands that is no part of CRLF. A bare LF is none to tell of: an MTA makes CRLF of it before a
+/// milter sees it, and so do we.
+fn bare_cr(raw: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\r', raw.get(..FIRST).unwrap_or(raw)).find(|at| raw.get(at + 1) != Some(&b'\n'))
 }
 
 fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
@@ -69,8 +84,49 @@ fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
             Defect::UnknownEncoding => (table::MIME_UNKNOWN_ENCODING, "the transfer encoding is not known"),
             Defect::MissingBoundary => (table::MIME_MISSING_BOUNDARY, "a multipart lacks its boundary"),
             Defect::Ambiguous => (table::MIME_AMBIGUOUS, "two readers could see two different things in it"),
+            Defect::Contradictory => (
+                table::MIME_CONTRADICTORY,
+                "it has other contents for another reader: several types or boundaries",
+            ),
+            Defect::StrayDelimiter => (
+                table::MIME_STRAY_DELIMITER,
+                "lines that look like delimiters are none, and its own are not all there",
+            ),
             Defect::Unterminated => (table::MIME_UNTERMINATED, "a multipart is not closed"),
         };
         Finding { location: Some(part.label()), ..row.finding(Scanner::Mime, text.to_owned()) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_documents_is_what_the_code_says() {
+        let rows: Vec<String> = table::ALL
+            .iter()
+            .map(|row| format!("| `{}` | {} | {:?} |", row.symbol, row.severity, row.score))
+            .collect();
+        let told = include_str!("../../docs/findings-mime.md").lines().filter(|line| line.starts_with("| `"));
+        let told: Vec<String> =
+            told.map(|line| line.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|").collect();
+        assert_eq!(told, rows);
+    }
+
+    #[test]
+    fn a_cr_without_lf_is_seen_and_crlf_is_none() {
+        for (raw, expected) in [
+            (&b"Subject: a\r\n\r\nbody\r\n"[..], None),
+            (b"Subject: a\rX: y\r\n\r\nbody\r\n", Some(10)),
+            (b"Subject: a\r\n\r\nb\r.\rc\r\n", Some(15)),
+            (b"a\r\r\n", Some(1)),
+            (b"a\r", Some(1)),
+            (b"", None),
+        ] {
+            assert_eq!(bare_cr(raw), expected, "{}", raw.escape_ascii());
+        }
+        let end = [b"a".repeat(FIRST - 1), b"\r\nb\rc".to_vec()].concat();
+        assert_eq!(bare_cr(&end), None, "CRLF over the border, and nothing is looked at behind it");
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::{Budget, Found, Kind, Outline, TEXT};
-use crate::mail::head::{Head, is_message};
+use crate::mail::head::{Head, is_message, is_multipart};
 use crate::mail::lines::{self, at};
 use crate::mail::transfer::Encoding;
 use crate::model::part::{Defect, NotInspected};
@@ -30,6 +30,8 @@ struct Open {
     /// A line that looks like a delimiter, in case none that was declared comes.
     guess: Option<Range<usize>>,
     guessed: bool,
+    /// A line that is no delimiter to us begins what looks like a part.
+    has_stray: bool,
 }
 
 pub(super) struct Delimiter {
@@ -87,7 +89,7 @@ impl<'a, 'b> Pass<'a, 'b> {
     fn begin(&mut self, head: Head, body: usize, parent: Option<usize>, depth: u32) -> usize {
         let (mut head, mut body, mut parent, mut depth) = (head, body, parent, depth);
         loop {
-            let is_multipart = head.media_type.starts_with("multipart/");
+            let is_multipart = is_multipart(&head.media_type);
             let is_message = is_message(&head.media_type);
             let may_enter = self.budget.allows(depth.saturating_add(1));
             let kind = match () {
@@ -98,6 +100,12 @@ impl<'a, 'b> Pass<'a, 'b> {
             };
             if kind == Kind::TooDeep {
                 self.note(NotInspected::TooDeep);
+            }
+            if head.is_cut {
+                self.note(NotInspected::TooManyParameters);
+            }
+            if head.disputes_content {
+                head.defects.push(Defect::Contradictory);
             }
             let boundaries = std::mem::take(&mut head.boundaries);
             let is_digest = head.media_type == "multipart/digest";
@@ -121,6 +129,7 @@ impl<'a, 'b> Pass<'a, 'b> {
                     is_closed: false,
                     guess: None,
                     guessed: false,
+                    has_stray: false,
                 });
                 return body;
             }
@@ -185,7 +194,7 @@ impl<'a, 'b> Pass<'a, 'b> {
             if let Some(delimiter) = self.match_line(&line, next) {
                 return Some(delimiter);
             }
-            self.consider_guess(&line, next);
+            self.consider(&line, next);
             let from = line.end;
             pos = from + self.dashes.find(data.get(from..)?)? + 1;
         }
@@ -214,18 +223,25 @@ impl<'a, 'b> Pass<'a, 'b> {
         best.map(|(_, delimiter)| delimiter)
     }
 
-    /// Remembers a line that might be the delimiter of a multipart that has shown none so far.
-    fn consider_guess(&mut self, line: &Range<usize>, next: usize) {
+    /// Remembers a line that might be a delimiter: of a multipart that has shown none so far, or to other readers.
+    fn consider(&mut self, line: &Range<usize>, next: usize) {
         let data = self.data;
         let Some(open) = self.open.last_mut() else { return };
-        if open.has_children || open.is_closed || open.guessed || open.guess.is_some() {
+        let may_guess = !(open.has_children || open.is_closed || open.guessed || open.guess.is_some());
+        if !may_guess && open.has_stray {
             return;
         }
         let text = at(data, line).get(2..).unwrap_or_default().trim_ascii_end();
         let is_word = text.len() <= LONGEST_GUESS && text.iter().any(u8::is_ascii_alphanumeric);
         let (after, _) = lines::line(data, next);
         let after = at(data, &after);
-        if is_word && (after.is_empty() || lines::field_name(after).is_some()) {
+        let is_field = lines::field_name(after).is_some();
+        if !is_word || !(after.is_empty() || is_field) {
+            return;
+        }
+        open.has_stray |=
+            is_field && after.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
+        if may_guess {
             open.guess = Some(line.clone());
         }
     }
@@ -236,6 +252,8 @@ impl<'a, 'b> Pass<'a, 'b> {
         let open = self.open.last_mut().filter(|o| !o.has_children && !o.is_closed)?;
         let line = open.guess.take()?;
         open.guessed = true;
+        // What was seen so far is read again.
+        open.has_stray = false;
         open.boundaries = vec![at(data, &line).get(2..)?.trim_ascii_end().to_vec()];
         let (part, depth, start) = (open.part, open.depth, open.start);
         self.defect(part, Defect::MissingBoundary);
@@ -265,6 +283,9 @@ impl<'a, 'b> Pass<'a, 'b> {
     fn close_down_to(&mut self, level: usize, end: usize) {
         while self.open.len() > level {
             let Some(open) = self.open.pop() else { return };
+            if open.has_stray && (open.guessed || !open.is_closed) && !self.has_stopped {
+                self.defect(open.part, Defect::StrayDelimiter);
+            }
             if !open.has_children && !open.is_closed && !self.has_stopped {
                 if !open.guessed {
                     self.defect(open.part, Defect::MissingBoundary);

@@ -141,6 +141,87 @@ fn each_boundary_of_contradicting_fields_counts() {
 }
 
 #[test]
+fn more_boundaries_than_are_looked_for_are_not_inspected() {
+    let many = |n: usize| (0..n).map(|i| format!("; boundary=b{i}")).collect::<String>();
+    let of = |fields: &str| walked(&format!("{fields}\n\n--b0\n\nx\n--b7\n{FILE}RVZJTA==\n--b0--\n"));
+    let parts = of(&format!("Content-Type: multipart/mixed{}", many(8)));
+    assert!(holds(&parts, b"EVIL"));
+    assert_eq!(parts.list[0].defects, [Defect::Ambiguous, Defect::Contradictory]);
+    assert_eq!(parts.not_inspected, []);
+    let parts = of(&format!("Content-Type: multipart/mixed{}", many(9)));
+    assert_eq!(parts.not_inspected, [NotInspected::TooManyParameters]);
+    let parts = of(&"Content-Type: multipart/mixed; boundary=b0\n".repeat(9));
+    assert_eq!(parts.not_inspected, [NotInspected::TooManyParameters]);
+}
+
+#[test]
+fn a_part_that_only_another_reader_sees_is_told() {
+    let hidden = format!("--real\n{FILE}RVZJTA==\n--real--\n");
+    for (field, decoy) in [
+        ("multipart/mixed", "--x\n\nx\n"),
+        ("multipart/mixed; boundary=x", "--x\n\nx\n"),
+        ("multipart/mixed; boundary=y", "--x\n\nx\n--x--\n"),
+    ] {
+        let parts = walked(&format!("Content-Type: {field}\n\n{decoy}{hidden}"));
+        assert!(
+            parts.list[0].defects.contains(&Defect::StrayDelimiter),
+            "{field}: {:?}",
+            parts.list[0].defects
+        );
+    }
+    // A whole message, and the source of another in it; one that is cut off.
+    for text in [
+        format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n\n{hidden}--x--\n"),
+        format!("Content-Type: multipart/mixed; boundary=x\n\n{hidden}--x\n\ny\n--x--\n"),
+        "Content-Type: multipart/mixed; boundary=x\n\n--x\n\n-- \nAnna: me\n\n--- cut ---\n\n".to_owned(),
+    ] {
+        assert!(!has(&walked(&text), Defect::StrayDelimiter), "{text}");
+    }
+}
+
+#[test]
+fn a_type_that_is_a_container_to_some_is_told() {
+    let parts =
+        walked("Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=A\n\n--A\n\nx\n--A--\n");
+    assert_eq!(parts.list[0].defects, [Defect::Ambiguous, Defect::Contradictory]);
+    let parts = walked(
+        "Content-Type: multipart/mixed; boundary=A\nContent-Type: multipart/related; boundary=A\n\n--A\n\nx\n--A--\n",
+    );
+    assert_eq!(parts.list[0].defects, [Defect::Ambiguous]);
+}
+
+#[test]
+fn every_name_that_a_program_may_make_of_it_is_one_of_a_file() {
+    for field in [
+        "attachment; filename=a.txt; filename=evil.js",
+        "attachment; filename*0=evil.js; filename*2=.txt",
+        "attachment; filename*=utf-8''evil.js; filename*1=.txt",
+        "attachment; filename*0=evil.js; filename*x=.txt",
+        "attachment; filename *=utf-8''evil.js",
+        "attachment; filename=\"evil.js\0.txt\"",
+        "attachment; filename*=utf-8''evil.js%E2%80%8B",
+        "attachment; filename=\"evil.js::$DATA\"",
+        "attachment; filename=\"evil.js/\"",
+        "attachment; filename=\"evil.js\\\"; x=\".txt\"",
+        "attachment; filename*=utf-8''evil%EF%BC%8Ejs",
+        "attachment; filename='evil.js'",
+        "attachment; filename=\"evil.\n js\"",
+        "attachment; (; filename=evil.js",
+    ] {
+        let parts = walked(&format!("Content-Type: a/b\nContent-Disposition: {field}\n\nx\n"));
+        let file = &attachments(&parts)[0];
+        let mut names = std::iter::once(&file.name).chain(&file.other_names);
+        assert!(names.any(|name| name == "evil.js"), "{field}: {file:?}");
+        assert_eq!(parts.not_inspected, [], "{field}");
+    }
+    for padding in ["; x=1".repeat(100), format!("; x=\"{}\"", "a".repeat(40_000))] {
+        let field = format!("attachment{padding}; filename=evil.js");
+        let parts = walked(&format!("Content-Type: a/b\nContent-Disposition: {field}\n\nx\n"));
+        assert_eq!(parts.not_inspected, [NotInspected::TooManyParameters]);
+    }
+}
+
+#[test]
 fn what_stands_before_the_first_part_is_read_where_the_type_is_contradictory() {
     let parts = walked(
         "Content-Type: multipart/mixed; boundary=A\nContent-Type: text/html\n\n<a href=evil>\n--A\n\nx\n--A--\n",

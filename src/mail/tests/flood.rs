@@ -153,6 +153,27 @@ fn ten_thousand_parts_with_costly_headers() {
 }
 
 #[test]
+fn the_paths_of_many_files_in_many_containers_take_no_more_than_the_message() {
+    let name = "n".repeat(8000);
+    let head = format!("Content-Type: message/rfc822; name={name}\r\n\r\n").repeat(14)
+        + &format!("Content-Type: message/rfc822\r\nSubject: {name}\r\n\r\n").repeat(14)
+        + "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let file = format!("--b\r\nContent-Type: a/b; name={name}.x\r\n\r\n\r\n");
+    let message = parse(&head, file.repeat(950).into_bytes());
+    let files = attachments(&bounded(&message, &Limits::default()));
+    assert_eq!(files.len(), 950);
+    let taken: usize = files.iter().flat_map(|f| &f.path).map(|name| name.len() + size_of::<String>()).sum();
+    assert!(taken < 2 << 20, "{taken} bytes");
+    let names: usize = files.iter().map(|f| f.name.len()).sum();
+    assert!(names < 1 << 20, "{names} bytes");
+    for path in files.iter().map(|f| &f.path) {
+        assert_eq!(path[0], "…");
+        assert!(path[path.len() - 1].starts_with("nnn") && path[path.len() - 1].ends_with("n.x"));
+    }
+    assert!(files[0].path.len() > 10, "{}", files[0].path.len());
+}
+
+#[test]
 fn a_deep_path_is_named_without_much_work() {
     let head = "Content-Type: message/rfc822\r\nSubject: x\r\n\r\n".repeat(99);
     let parts = walk(

@@ -147,6 +147,7 @@ fn nested_messages_are_read_encoded_or_not_and_in_digests() {
 fn files_are_named_and_hashed_with_the_way_to_them() {
     let of = |name: &str, media_type: &str, size, sha256: &str, path: &[&str]| Attachment {
         name: name.into(),
+        other_names: Vec::new(),
         media_type: media_type.into(),
         size,
         sha256: sha256.into(),
