@@ -9,9 +9,10 @@ const FIRST_RETRY: u64 = 300;
 /// The longest that a publisher can put us off.
 const LONGEST: u64 = 7 * 86_400;
 
-/// The first refresh after the start.
+/// The first refresh after the start. One of the future was made by a clock that was wrong, and says nothing.
 pub(super) fn first(checked: Option<Timestamp>, now: Timestamp, refresh: Span) -> Timestamp {
-    let due = checked.map_or(now, |checked| later(checked, refresh.duration()));
+    let due =
+        checked.filter(|checked| *checked <= now).map_or(now, |checked| later(checked, refresh.duration()));
     // Those that are due do not all begin in the same second.
     due.max(later(now, jitter(Duration::from_secs(20))))
 }
@@ -71,6 +72,13 @@ mod tests {
         assert!(seconds(after(now, refresh, 1, Some(7200))) >= 7200);
         assert!(seconds(after(now, refresh, 1, Some(u64::MAX))) <= LONGEST + LONGEST / 10);
         assert!(seconds(after(now, refresh, 1, Some(1))) >= 300);
+    }
+
+    #[test]
+    fn a_refresh_of_the_future_is_made_again() {
+        let (now, refresh) = (Timestamp::from_millis(1_000_000_000), Span::seconds(3600));
+        let checked = Timestamp::from_millis(now.millis() + 70 * 365 * 86_400_000);
+        assert!(seconds(first(Some(checked), now, refresh)) <= 20);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::entry::{FileHash, Key};
 use super::tally::shown;
-use crate::link::{is_public_suffix, sharing};
+use crate::link::{is_prominent, is_public_suffix, sharing};
 
 /// The widest networks that are taken; the widest that are announced are about as large.
 const MIN_PREFIX: (u8, u8) = (8, 16);
@@ -38,6 +38,14 @@ const EMPTY: [(&str, &str); 3] = [
     ("md5", "d41d8cd98f00b204e9800998ecf8427e"),
 ];
 
+/// What `host` is, if single addresses on it alone can be bad.
+fn common(host: &str) -> Option<&'static str> {
+    if sharing(host).is_some() {
+        return Some("a host that many share");
+    }
+    is_prominent(host).then_some("one of the names that nearly all mail links to")
+}
+
 /// Knows what is too wide.
 #[derive(Debug)]
 pub(super) struct Width {
@@ -61,8 +69,8 @@ impl Width {
                     return self.network(&IpNet::from(ip));
                 }
                 let (host, front) = (link.host_text(), link.path() == "/" && link.query().is_none());
-                if front && sharing(host).is_some() {
-                    return Some(format!("{} is the front page of a host that many share", shown(host)));
+                if let Some(what) = common(host).filter(|_| front) {
+                    return Some(format!("{} is the front page of {what}", shown(host)));
                 }
                 (!host.contains('.')).then(|| format!("{} is a name of your own network", shown(host)))
             }
@@ -79,9 +87,8 @@ impl Width {
             let what = if name.contains('.') { "a public suffix" } else { "a name without dot" };
             return Some(format!("{} is {what}, under which strangers have their names", shown(name)));
         }
-        sharing(name).map(|_| {
-            format!("{} is a host that many share; only whole addresses on it can be listed", shown(name))
-        })
+        common(name)
+            .map(|what| format!("{} is {what}; only whole addresses on it can be listed", shown(name)))
     }
 
     fn network(&self, net: &IpNet) -> Option<String> {

@@ -11,15 +11,17 @@
 //!
 //! **What belongs together.** [`registrable`] names the domain that somebody registered (public suffix list,
 //! compiled in, its private section included: `a.github.io` and `b.github.io` have two owners). [`shared`]
-//! knows the hosts on which strangers publish under one name, where only the whole address says something.
+//! knows the hosts on which strangers publish under one name, where only the whole address says something;
+//! [`prominent`] those to which nearly all mail links, where the same holds for lists.
 //!
 //! **Failures.** [`NotALink`]: no browser would open it on the web. Nothing panics, whatever is in the text.
 //!
 //! Where to find what: the whole address here, its host [`host`], path and query `normal`, shared hosts
-//! [`shared`].
+//! [`shared`], very large names [`prominent`].
 
 pub mod host;
 mod normal;
+pub mod prominent;
 pub mod shared;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,15 @@ use std::fmt;
 use url::Url;
 
 pub use host::{Host, Registry, is_public_suffix, public_suffix, registrable};
+pub use prominent::is_prominent;
 pub use shared::{Sharing, sharing};
+
+/// Whether a list may name single addresses on `host` only: strangers share it, or nearly all mail links to it. In
+/// normal form.
+#[must_use]
+pub fn is_whole_only(host: &str) -> bool {
+    sharing(host).is_some() || is_prominent(host)
+}
 
 /// Why a text is no link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -127,6 +127,31 @@ fn the_table_of_shared_hosts_is_sorted_and_in_normal_form() {
     }
 }
 
+#[test]
+fn the_largest_names_are_known_with_what_their_owner_has_below() {
+    for own in ["google.com", "www.google.com", "mail.google.com", "outlook.office.com", "sub.apple.com"] {
+        assert!(is_prominent(own), "{own}");
+    }
+    for other in [
+        "x.cloudapp.azure.com",
+        "x.s3.amazonaws.com",
+        "notgoogle.com",
+        "google.com.evil.test",
+        "com",
+        "example.org",
+        "",
+    ] {
+        assert!(!is_prominent(other), "{other}");
+    }
+    for pair in prominent::TABLE.windows(2) {
+        assert!(pair[0] < pair[1], "{} stands before {}", pair[0], pair[1]);
+    }
+    for name in prominent::TABLE {
+        assert_eq!(Host::parse(name), Ok(Host::Name((*name).to_owned())));
+        assert!(is_prominent(name) && sharing(name).is_none(), "{name}");
+    }
+}
+
 /// Addresses as they come, and as they never should.
 fn addresses() -> impl Strategy<Value = String> {
     let scheme = prop::sample::select(vec!["http://", "https://", "HTTPS:/", "ftp://", "", "//", "data:"]);

@@ -7,7 +7,7 @@ use super::matching::of_length;
 use super::{Index, Match, MatchKind};
 use crate::feed::entry::Asked;
 use crate::feed::keys::Of;
-use crate::link::{Host, Link, sharing};
+use crate::link::{Host, Link, is_whole_only};
 
 /// Links whose keys are fetched from memory at the same time.
 const TOGETHER: usize = 32;
@@ -180,7 +180,7 @@ fn settled(asked: Asked<'_>, found: &mut Vec<Match>) {
     if let Asked::Link(link) = asked
         && found.iter().any(is_near)
         && link.ip().is_none()
-        && sharing(link.host_text()).is_some()
+        && is_whole_only(link.host_text())
     {
         found.retain(|found| !is_near(found));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::feed::copy::{CopyError, LastGood};
 use crate::feed::entry::{Asked, Day, Entry, Key};
-use crate::link::{Host, sharing};
+use crate::link::{Host, is_whole_only};
 
 /// How a thing and an entry agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,7 +125,7 @@ pub fn agreement(key: &Key, asked: Asked<'_>) -> Option<MatchKind> {
     };
     match (key, asked) {
         (Key::Link(listed), Asked::Link(link)) => {
-            let may_be_near = link.ip().is_some() || sharing(link.host_text()).is_none();
+            let may_be_near = link.ip().is_some() || !is_whole_only(link.host_text());
             let near = may_be_near && (listed.query().is_none() || !listed.is_front_page());
             if listed.exact() == link.exact() {
                 Some(MatchKind::Exact)
@@ -136,8 +136,8 @@ pub fn agreement(key: &Key, asked: Asked<'_>) -> Option<MatchKind> {
             }
         }
         (key, Asked::Link(link)) => {
-            let shared = link.ip().is_none() && sharing(link.host_text()).is_some();
-            if shared { None } else { agreement(key, Asked::Host(&link.host())) }
+            let whole = link.ip().is_none() && is_whole_only(link.host_text());
+            if whole { None } else { agreement(key, Asked::Host(&link.host())) }
         }
         (key, Asked::Host(Host::Ip(ip))) => agreement(key, Asked::Ip(*ip)),
         (Key::Host(name) | Key::Domain(name), Asked::Host(Host::Name(host))) if name == host => {

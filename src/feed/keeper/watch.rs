@@ -71,7 +71,7 @@ impl Feeds {
     pub(super) fn tidy(&self) {
         // No copy is written meanwhile.
         let alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = self.folder.tidy(&|name| self.running().contains_key(name), self.clock.now());
+        let done = self.folder.tidy(&|name| self.running().contains_key(name), self.clock.settled());
         drop(alone);
         match done {
             Ok(forgotten) => forgotten.iter().for_each(|feed| {

@@ -58,9 +58,33 @@ fn on_hosts_that_strangers_share_only_the_whole_link_counts() {
     ] {
         assert_eq!(of_link(&index, link).first().copied(), expected, "{link}");
     }
-    let rows = "google.com\nsub.google.com\nbit.ly\ndocs.google.com\ngithub.io\nevil.github.io\n";
+    let rows = "evil.test\nsub.evil.test\nbit.ly\ndocs.google.com\ngithub.io\nevil.github.io\n";
     let (entries, tally) = read(Format::Domains, rows.as_bytes()).unwrap();
     assert_eq!((entries.len() as u64, tally.too_wide), (3, 3), "{entries:?}");
+}
+
+#[test]
+fn of_the_largest_names_only_whole_addresses_are_listed() {
+    let slip = "www.google.com\nmicrosoft.com\noutlook.com\n.paypal.com\napple.com\n";
+    let good = "a.test\nb.test\nc.test\nd.test\npaypal.com.evil.test\n";
+    let (entries, tally) = read(Format::Domains, format!("{slip}{good}").as_bytes()).unwrap();
+    assert_eq!((entries.len(), tally.too_wide), (5, 5), "{entries:?}");
+    let said = tally.complaint().unwrap();
+    assert!(said.contains("\"microsoft.com\" is one of the names that nearly all mail links to"), "{said}");
+    let (entries, tally) =
+        read(Format::Urls, b"https://www.google.com/\nhttps://www.google.com/url?q=http://evil.test/\n")
+            .unwrap();
+    assert_eq!((entries.len(), tally.too_wide), (1, 1), "{entries:?}");
+    // A redirect that somebody abused says nothing of where it leads with another query.
+    let (_bench, index) = Bench::of(Format::Urls, b"https://www.google.com/url?q=http://evil.test/\n");
+    for (link, expected) in [
+        ("https://www.google.com/url?q=http://evil.test/", Some(MatchKind::Exact)),
+        ("https://www.google.com/url?q=http://good.test/", None),
+        ("https://www.google.com/url", None),
+        ("https://www.google.com/", None),
+    ] {
+        assert_eq!(of_link(&index, link).first().copied(), expected, "{link}");
+    }
 }
 
 #[test]

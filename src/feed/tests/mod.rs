@@ -4,6 +4,7 @@ mod fetch;
 mod formats;
 mod index;
 mod kept;
+mod malformed;
 mod publisher;
 mod refused;
 mod suite;

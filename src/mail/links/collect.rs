@@ -2,18 +2,46 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
+
+use bytes::Bytes;
 
 use super::found::{Found, Limits, Links, Place, Seen, Skipped, Source};
+use super::pictures::{Pictures, Waiting};
+use super::qr::Size;
 use super::{long, wrapped};
 use crate::link::{Link, NotALink};
 
 /// For each link that may be kept, so many addresses are tried: most of a text full of rubbish is none.
 const TRIES: usize = 32;
-/// For each pixel that may be looked at, so many reads: large pictures are made smaller first.
-const READS: u64 = 3;
-/// And so many in any case.
-const LEAST_READS: u64 = 4_000_000;
+
+/// For what is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.0 = self.0 << 8 | u64::from(*b));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// What is counted over a whole message, its pictures included.
+pub(super) struct Spent {
+    /// Hashes under a key of this message's own, so that nobody can make two collide.
+    known: HashSet<u64, BuildHasherDefault<Hashed>>,
+    hasher: RandomState,
+    tries: usize,
+    /// Links that were found.
+    kept: usize,
+}
 
 /// The links of one message as they are found.
 pub(super) struct Collector<'l> {
@@ -22,34 +50,37 @@ pub(super) struct Collector<'l> {
     list: Vec<Found>,
     seen: Vec<Seen>,
     skipped: BTreeSet<Skipped>,
-    /// Hashes under a key of this message's own, so that nobody can make two collide.
-    known: HashSet<u64>,
-    hasher: RandomState,
-    tries: usize,
+    spent: Spent,
     taken: usize,
     text_left: usize,
     images_left: usize,
     pixels_left: u64,
-    /// Reads of pixels by the library that looks for codes.
-    pub(super) reads_left: u64,
+    waiting: Vec<Waiting>,
+    costly: Option<Place>,
 }
 
 impl<'l> Collector<'l> {
     pub(super) fn new(limits: &'l Limits) -> Self {
+        let (known, hasher) = (HashSet::default(), RandomState::new());
+        let tries = limits.urls.saturating_mul(TRIES);
+        Self::resumed(limits, Spent { known, hasher, tries, kept: 0 })
+    }
+
+    /// Goes on with a message of which something was read already.
+    pub(super) const fn resumed(limits: &'l Limits, spent: Spent) -> Self {
         Self {
             limits,
             place: Place::Subject,
             list: Vec::new(),
             seen: Vec::new(),
             skipped: BTreeSet::new(),
-            known: HashSet::new(),
-            hasher: RandomState::new(),
-            tries: limits.urls.saturating_mul(TRIES),
+            spent,
             taken: 0,
             text_left: limits.text,
             images_left: limits.images,
             pixels_left: limits.images_pixels,
-            reads_left: limits.images_pixels.saturating_mul(READS).saturating_add(LEAST_READS),
+            waiting: Vec::new(),
+            costly: None,
         }
     }
 
@@ -79,6 +110,17 @@ impl<'l> Collector<'l> {
         left.is_some()
     }
 
+    /// Looks at a picture once everything else was read.
+    pub(super) fn wait(&mut self, bytes: Bytes, size: Size) {
+        self.waiting.push(Waiting { place: self.place, bytes, size });
+    }
+
+    /// Gives up the picture that is looked at.
+    pub(super) fn give_up(&mut self) {
+        self.skip(Skipped::PicturesCostly);
+        self.costly = self.costly.into_iter().chain([self.place]).min();
+    }
+
     pub(super) fn skip(&mut self, why: Skipped) {
         self.skipped.insert(why);
     }
@@ -86,7 +128,7 @@ impl<'l> Collector<'l> {
     /// Whether a data: address of a picture was not looked at before in this part.
     pub(super) fn is_first(&mut self, address: &str) -> bool {
         let key = self.key(address, Source::Qr, "");
-        self.known.insert(key)
+        self.spent.known.insert(key)
     }
 
     /// The part that is being read.
@@ -104,7 +146,7 @@ impl<'l> Collector<'l> {
     /// Whether there was more than can be kept. Readers need not ask; it spares them time.
     pub(super) fn is_over(&self) -> bool {
         self.skipped.contains(&Skipped::TooManyUrls)
-            && (self.tries == 0 || self.list.len() >= self.limits.urls)
+            && (self.spent.tries == 0 || self.spent.kept >= self.limits.urls)
     }
 
     /// How many addresses were links so far, doubles included.
@@ -124,28 +166,28 @@ impl<'l> Collector<'l> {
         if cut.is_empty() {
             return false;
         }
-        if self.known.contains(&key) {
+        if self.spent.known.contains(&key) {
             self.taken += 1;
             return true;
         }
-        if self.tries == 0 {
+        if self.spent.tries == 0 {
             self.skip(Skipped::TooManyUrls);
             return false;
         }
-        self.tries -= 1;
+        self.spent.tries -= 1;
         let parsed = Link::parse(cut);
         if cut.len() < short.len() && !matches!(parsed, Err(NotALink::Scheme)) {
             self.skip(Skipped::UrlTooLong);
         }
         let Ok(link) = parsed else { return false };
         self.taken += 1;
-        if self.list.len() >= self.limits.urls {
+        if self.spent.kept >= self.limits.urls {
             self.skip(Skipped::TooManyUrls);
             return true;
         }
-        self.known.insert(key);
+        self.spent.known.insert(key);
         // Another spelling of what is known.
-        if link.as_str() != cut && !self.known.insert(self.key(link.as_str(), source, shown)) {
+        if link.as_str() != cut && !self.spent.known.insert(self.key(link.as_str(), source, shown)) {
             return true;
         }
         let wrapped = wrapped::unwrap(&link);
@@ -157,13 +199,16 @@ impl<'l> Collector<'l> {
     /// What makes a link one of its own. Of a long text shown, the beginning says enough.
     pub(super) fn key(&self, address: &str, source: Source, shown: &str) -> u64 {
         let begin = shown.as_bytes().get(..shown.len().min(64)).unwrap_or_default();
+        let place = match self.place {
+            Place::Subject => 0,
+            Place::Part(index) => index as u64 + 1,
+        };
         // Few long writes: each short one costs as much as forty bytes.
-        let mut hasher = self.hasher.build_hasher();
+        let numbers = [place, source as u64, address.len() as u64, shown.len() as u64];
+        let mut hasher = self.spent.hasher.build_hasher();
         hasher.write(address.as_bytes());
         hasher.write(begin);
-        (self.place, source).hash(&mut hasher);
-        hasher.write_usize(address.len());
-        hasher.write_usize(shown.len());
+        hasher.write(numbers.map(u64::to_ne_bytes).as_flattened());
         hasher.finish()
     }
 
@@ -171,14 +216,14 @@ impl<'l> Collector<'l> {
     fn unwrapped(&mut self, wrapped: Vec<String>, shown: &str, depth: usize) {
         for written in wrapped {
             let key = self.key(&written, Source::Wrapped, shown);
-            if depth == 0 || !self.known.insert(key) {
+            if depth == 0 || !self.spent.known.insert(key) {
                 continue;
             }
-            if self.tries == 0 || self.list.len() >= self.limits.urls {
+            if self.spent.tries == 0 || self.spent.kept >= self.limits.urls {
                 self.skip(Skipped::TooManyUrls);
                 return;
             }
-            self.tries -= 1;
+            self.spent.tries -= 1;
             let Ok(link) = Link::parse(&written) else { continue };
             let within = wrapped::unwrap(&link);
             self.keep(link, Source::Wrapped, shown, &written);
@@ -193,11 +238,13 @@ impl<'l> Collector<'l> {
         let found =
             Found { link, place: self.place, source, shown: bounded(shown), written: bounded(written) };
         self.list.push(found);
+        self.spent.kept += 1;
     }
 
-    pub(super) fn finish(mut self) -> Links {
-        // Pictures were looked at last.
-        self.list.sort_by_key(|found| found.place);
-        Links { list: self.list, seen: self.seen, not_inspected: self.skipped.into_iter().collect() }
+    /// What was found, and the pictures that wait.
+    pub(super) fn finish(self) -> (Links, Pictures) {
+        let not_inspected = self.skipped.into_iter().collect();
+        let links = Links { list: self.list, seen: self.seen, costly: self.costly, not_inspected };
+        (links, Pictures::new(*self.limits, self.waiting, self.spent))
     }
 }

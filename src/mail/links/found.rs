@@ -48,6 +48,8 @@ pub struct Links {
     pub list: Vec<Found>,
     /// One for each page, in order of the parts.
     pub seen: Vec<Seen>,
+    /// The first picture that was given up because looking for codes in it costs too much.
+    pub costly: Option<Place>,
     /// Why some of the message was not looked at; empty when all of it was. Each reason once, sorted.
     pub not_inspected: Vec<Skipped>,
 }
@@ -155,8 +157,12 @@ pub enum Skipped {
     UrlTooLong,
     /// More pictures than the limit, or more pixels in all of them.
     TooManyImages,
-    /// A picture larger than the limits, or one made so that looking for codes in it takes too long.
+    /// A picture larger than the limits.
     ImageTooLarge,
+    /// Looking for codes in the pictures costs more than their size allows.
+    PicturesCostly,
+    /// There was no time left, for pictures first of all.
+    Late,
     /// A picture that cannot be decoded, or not to its end; what could be has no code.
     PictureUnreadable,
     /// A picture of a type that is not looked at, such as TIFF, HEIC or AVIF.
@@ -171,8 +177,8 @@ impl Skipped {
     /// Whether it is about pictures alone.
     #[must_use]
     pub const fn is_of_pictures(self) -> bool {
-        use Skipped::{ImageTooLarge, PictureType, PictureUnreadable, TooManyImages};
-        matches!(self, TooManyImages | ImageTooLarge | PictureUnreadable | PictureType)
+        use Skipped::{ImageTooLarge, PictureType, PictureUnreadable, PicturesCostly, TooManyImages};
+        matches!(self, TooManyImages | ImageTooLarge | PicturesCostly | PictureUnreadable | PictureType)
     }
 
     /// The reason as it stands in coverage.
@@ -184,6 +190,8 @@ impl Skipped {
             Self::UrlTooLong => "limit-url-size",
             Self::TooManyImages => "limit-images",
             Self::ImageTooLarge => "limit-image-size",
+            Self::PicturesCostly => "limit-image-work",
+            Self::Late => "limit-time",
             Self::PictureUnreadable => "picture-unreadable",
             Self::PictureType => "picture-type",
             Self::TooDeep => "limit-depth",

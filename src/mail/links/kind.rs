@@ -37,7 +37,10 @@ impl Kind {
             true => Self::Message,
         };
         let names = part.name.iter().chain(&part.other_names).filter(|_| !part.is_container);
-        let named = names.filter_map(|name| Self::by_name(name)).next().unwrap_or(Self::Other);
+        // Of several names the one that shows more than text: that is what somebody has opened.
+        let mut kinds = names.filter_map(|name| Self::by_name(name)).peekable();
+        let first = kinds.peek().copied().unwrap_or(Self::Other);
+        let named = kinds.find(|kind| *kind != Self::Text).unwrap_or(first);
         let is_picture = !part.is_container && qr::is_picture(&part.content);
         // A page or calendar says all that its text does; an attached file is not shown as text.
         let is_plain = |kind| kind == Self::Text;

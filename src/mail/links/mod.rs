@@ -10,14 +10,15 @@
 //! without base) are not given; `hxxp` is text.
 //!
 //! Pure and blocking: for a thread that may compute. Linear in the size of the parts, whatever is in them,
-//! and bounded by [`Limits`].
+//! and bounded by [`Limits`]. Pictures are another matter: [`find_but_in_pictures`] leaves them to whoever has
+//! time for [`Pictures::look`], which costs what their bytes allow and ends when it is told to.
 //!
 //! **Failures.** None to the caller. What was not looked at is in [`Links::not_inspected`] and is never the
 //! same as clean.
 //!
 //! Where to find what: which part is read how [`kind`]; what is found [`found`]; text `text`; HTML `html`;
 //! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; unwrapping `wrapped`;
-//! QR codes `qr`; counting, limits and doubles `collect`; addresses too long `long`; flowed text `flowed`.
+//! pictures, which come last `pictures`; QR codes in them `qr`; counting, limits and doubles `collect`; addresses too long `long`; flowed text `flowed`.
 
 mod calendar;
 mod carried;
@@ -28,6 +29,7 @@ pub mod found;
 mod html;
 pub mod kind;
 mod long;
+mod pictures;
 mod qr;
 mod script;
 mod style;
@@ -38,6 +40,7 @@ mod wrapped;
 
 pub use found::{Found, Hidden, Limits, Links, Place, Seen, Skipped, Source};
 pub use html::reference::resolved;
+pub use pictures::{Pictures, Stop};
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,16 +54,23 @@ use crate::model::{Part, Parts};
 /// Finds the links of a message. `subject` decoded (RFC 2047).
 #[must_use]
 pub fn find(parts: &Parts, subject: &str, limits: &Limits) -> Links {
+    let (mut links, pictures) = find_but_in_pictures(parts, subject, limits);
+    if !pictures.is_empty() {
+        links.add(pictures.look(&Stop::default()));
+    }
+    links
+}
+
+/// The same, the pictures left for later: what those cost, nobody knows before.
+#[must_use]
+pub fn find_but_in_pictures(parts: &Parts, subject: &str, limits: &Limits) -> (Links, Pictures) {
     let mut into = Collector::new(limits);
     into.enter(Place::Subject);
     if let Some(subject) = into.allow(subject) {
         text::find(subject, Source::Subject, &mut into);
     }
     let readings = parts.list.iter().flat_map(|part| Kind::of(part).map(move |kind| (part, kind)));
-    // Pictures come last, small ones first: what large ones cost must not keep anything else from being seen.
-    let (mut pictures, others): (Vec<_>, Vec<_>) = readings.partition(|(_, kind)| *kind == Kind::Picture);
-    pictures.sort_by_key(|(part, _)| part.content.len());
-    for (part, kind) in others.into_iter().chain(pictures) {
+    for (part, kind) in readings {
         into.enter(Place::Part(part.index));
         // No panic is known. Should one of the readers have one, the part is not inspected rather than the
         // message lost.
@@ -74,7 +84,7 @@ pub fn find(parts: &Parts, subject: &str, limits: &Limits) -> Links {
 fn read(part: &Part, kind: Kind, into: &mut Collector<'_>) {
     match kind {
         Kind::Other => {}
-        Kind::Picture => qr::read(&part.content, into),
+        Kind::Picture => qr::note(&part.content, into),
         Kind::Message => {
             if let Some(subject) = mime::subject(part)
                 && let Some(subject) = into.allow(&subject)

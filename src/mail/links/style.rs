@@ -10,6 +10,10 @@ use super::qr;
 
 /// Finds the addresses in a style sheet, or in the value of a `style`.
 pub(super) fn find(content: &str, source: Source, into: &mut Collector<'_>) {
+    // What there may be begins with one of these, or is escaped.
+    if memchr::memchr3(b'(', b'@', b'\\', content.as_bytes()).is_none() {
+        return;
+    }
     scan(content, source, into);
     if let Some(plain) = without_comments(content) {
         scan(&plain, source, into);

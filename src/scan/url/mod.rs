@@ -6,20 +6,24 @@
 //! what it was taken for, for records and for whoever looks again later. The net is asked
 //! only where the configuration turns that on ([`asks`]).
 //!
-//! Reading links is work for the processor: small messages without pictures are read where they are, others on
-//! the blocking pool, no more of them at once than there are cores. A page may have pictures within it, of few
-//! bytes and many pixels; it is then read anew there.
+//! Reading links is work for the processor: small messages are read where they are, others on the blocking pool,
+//! no more of them at once than there are cores. Pictures come after that, there too, and have places of their
+//! own: few bytes can be many pixels, and whoever sends such must not hold up the links of anybody. What is known
+//! of a message's texts counts whatever becomes of its pictures. They are told to stop while there is time left
+//! to say so.
 //!
 //! **Failures.**
 //!
 //! | what | coverage |
 //! |---|---|
-//! | the message is over `max_size`, or its text over `max_text` | `skipped(too-large)` |
-//! | too many links or pictures, a picture too large, an address too long, pages too deep within pages | `ok(degraded)`, `found(degraded)` |
+//! | the message is over `max_size` | `skipped(too-large)` |
+//! | its text is over `max_text`: the rest of it is not read | `ok(degraded)`, `found(degraded)` |
+//! | too many links or pictures, a picture too large, an address too long, pages too deep within pages | the same |
+//! | pictures that cost more than their bytes allow, or no time left for them | the same |
 //! | parts that nobody could read | the same |
 //! | short links not followed, block lists that did not answer | the same |
 //! | reading a part failed inside | `failed(unreadable)` |
-//! | no time left | `timeout` |
+//! | no time left for texts | `timeout` |
 //!
 //! Without any feed links are read all the same; their judgement is `not-looked-up` where no block list answers
 //! either, and [`Scan::version`] says that there is no feed.
@@ -58,12 +62,11 @@ use self::listed::Strongest;
 use self::read::Looked;
 use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::feed::{Day, Feeds, Index};
-use crate::mail::links::Skipped;
-use crate::mail::links::kind::Kind;
+use crate::mail::links::{Links, Pictures, Skipped, Stop};
 use crate::model::{Outcome, Scanner, Skip};
 use crate::telemetry::{Clock, Metrics};
 
-/// Messages up to this size, without pictures, are read on the thread that asks.
+/// Messages up to this size are read on the thread that asks, but for their pictures.
 const READ_IN_PLACE: usize = 128 * 1024;
 
 /// Where what is known comes from.
@@ -97,6 +100,8 @@ pub struct Urls {
     clock: Clock,
     metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
+    /// For pictures alone.
+    picture_slots: Arc<Semaphore>,
     /// `None`: nobody is asked.
     asks: Option<Arc<Asks>>,
 }
@@ -106,8 +111,8 @@ impl Urls {
     #[must_use]
     pub fn new(settings: Settings, known: Known, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let slots = Arc::new(Semaphore::new(cores));
-        Self { settings: Arc::new(settings), known, clock, metrics, slots, asks: None }
+        let [slots, picture_slots] = [cores; 2].map(|places| Arc::new(Semaphore::new(places)));
+        Self { settings: Arc::new(settings), known, clock, metrics, slots, picture_slots, asks: None }
     }
 
     /// The same, that asks on the net as well.
@@ -123,20 +128,26 @@ impl Urls {
         }
         let today = Day::of(self.clock.now());
         let (index, settings) = (self.known.index(), Arc::clone(&self.settings));
-        let heavy = input.message.raw().len() > READ_IN_PLACE
-            || input.parts.list.iter().any(|part| Kind::of(part).any(|kind| kind == Kind::Picture));
         let (reading, known) = (Arc::clone(&input), Arc::clone(&index));
         let timed_out = || Report::new(Outcome::TimedOut(deadline.saturating_duration_since(began)));
-        let quick = if heavy { None } else { read::at_once(&reading, &known, &settings, today) };
-        let work = move || read::read(&reading, &known, &settings, today);
-        let mut looked = match quick {
-            Some(looked) => looked,
-            None => match self.aside(work, deadline).await {
-                Ok(Some(looked)) => looked,
+        let (mut looked, pictures) = if input.message.raw().len() <= READ_IN_PLACE {
+            read::read(&reading, &known, &settings, today)
+        } else {
+            let work = move || read::read(&reading, &known, &settings, today);
+            match self.aside(&self.slots, work, deadline).await {
+                Ok(Some(read)) => read,
                 Ok(None) => return timed_out(),
                 Err(outcome) => return Report::new(outcome),
-            },
+            }
         };
+        if let Some(pictures) = pictures {
+            let codes = self.codes(pictures, deadline).await;
+            if !codes.list.is_empty() || !codes.not_inspected.is_empty() {
+                let mut links = looked.links();
+                links.add(codes);
+                looked = self.again(looked, links, (&input, &index, today), deadline).await;
+            }
+        }
         let (mut followed, mut listed) = (Followed::default(), Listed::default());
         if let Some(asks) = &self.asks {
             // What is known without the net must not be lost to it.
@@ -147,7 +158,7 @@ impl Urls {
                 && let Some(written) = Written::of(&looked.seen.links)
             {
                 let reading = Arc::clone(&input);
-                match self.aside(move || written.beside(&reading), until).await {
+                match self.aside(&self.slots, move || written.beside(&reading), until).await {
                     Ok(Some(beside)) => spared = spared.and(beside),
                     // By then nobody is asked any more.
                     Ok(None) => {}
@@ -157,13 +168,9 @@ impl Urls {
             followed = asks.follow(&looked.seen.links, &spared, until).await;
             let targets = asked::targets(&followed.steps, &looked.seen.links);
             if !targets.is_empty() {
-                let (reading, settings) = (Arc::clone(&input), Arc::clone(&self.settings));
-                let again = move || looked.with(targets, &reading, &index, &settings, today);
-                looked = match self.aside(again, deadline).await {
-                    Ok(Some(looked)) => looked,
-                    Ok(None) => return timed_out(),
-                    Err(outcome) => return Report::new(outcome),
-                };
+                let mut links = looked.links();
+                links.list.extend(targets);
+                looked = self.again(looked, links, (&input, &index, today), deadline).await;
             }
             let (hosts, ips) = asked::names(&looked.seen);
             listed = asks.listed(&hosts, &ips, until).await;
@@ -176,7 +183,7 @@ impl Urls {
         if !strongest.is_empty() {
             let settings = Arc::clone(&self.settings);
             let words = move || listed::findings(strongest, &settings, today);
-            match self.aside(words, deadline).await {
+            match self.aside(&self.slots, words, deadline).await {
                 Ok(Some(listed)) => findings.extend(listed),
                 Ok(None) => return Report { urls: Some(Arc::new(seen)), ..timed_out() },
                 Err(outcome) => return Report { urls: Some(Arc::new(seen)), ..Report::new(outcome) },
@@ -188,13 +195,61 @@ impl Urls {
         Report { findings, urls: Some(Arc::new(seen)), ..Report::new(outcome) }
     }
 
-    /// Work that blocks or computes for long, in one of the slots; `None`: not within the time.
+    /// The codes in the pictures of a message, as far as there is time. Some of it is left for what follows.
+    async fn codes(&self, pictures: Pictures, deadline: Instant) -> Links {
+        let (stop, now) = (Stop::default(), Instant::now());
+        let left = deadline.saturating_duration_since(now);
+        let until = now + if self.asks.is_some() { left / 2 } else { left / 4 * 3 };
+        let told = stop.clone();
+        let look = move || pictures.look(&told);
+        let look = self.aside(&self.picture_slots, look, until + left / 8);
+        tokio::pin!(look);
+        let done = match tokio::time::timeout_at(until.into(), &mut look).await {
+            Ok(done) => done,
+            // It stops soon, unless it has not begun yet, and tells what it has found.
+            Err(_) => {
+                stop.set();
+                look.await
+            }
+        };
+        let missing = match done {
+            Ok(Some(codes)) => return codes,
+            Ok(None) => Skipped::Late,
+            Err(_) => Skipped::Unreadable,
+        };
+        Links { not_inspected: vec![missing], ..Links::default() }
+    }
+
+    /// Judges a message anew, with more `links` than before. What was known of it stays if there is no time.
+    async fn again(
+        &self,
+        mut looked: Looked,
+        links: Links,
+        (input, index, today): (&Arc<ScanInput>, &Arc<Index>, Day),
+        deadline: Instant,
+    ) -> Looked {
+        let (reading, index, settings) = (Arc::clone(input), Arc::clone(index), Arc::clone(&self.settings));
+        let work = move || read::judge(links, &reading, &index, &settings, today);
+        if input.message.raw().len() <= READ_IN_PLACE {
+            return work();
+        }
+        let missing = match self.aside(&self.slots, work, deadline).await {
+            Ok(Some(again)) => return again,
+            Ok(None) => Skipped::Late,
+            Err(_) => Skipped::Unreadable,
+        };
+        looked.not_inspected.push(missing);
+        looked
+    }
+
+    /// Work that blocks or computes for long, in one of the `slots`; `None`: not within the time.
     async fn aside<T: Send + 'static>(
         &self,
+        slots: &Arc<Semaphore>,
         work: impl FnOnce() -> T + Send + 'static,
         deadline: Instant,
     ) -> Result<Option<T>, Outcome> {
-        let slots = Arc::clone(&self.slots);
+        let slots = Arc::clone(slots);
         let done = async move {
             let permit = slots.acquire_owned().await.ok();
             // The permit goes with the work, which goes on although nobody may wait for it any more.

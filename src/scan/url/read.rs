@@ -8,8 +8,8 @@ use super::seen::Seen;
 use super::signs::{self, Context, goes_to_many};
 use crate::feed::{Day, Index};
 use crate::mail;
-use crate::mail::links::{self, Found, Limits, Links, Skipped};
-use crate::model::{Direction, Finding, Outcome, Recipient, Skip};
+use crate::mail::links::{self, Links, Pictures, Place, Skipped};
+use crate::model::{Direction, Finding, Outcome, Recipient};
 use crate::scan::ScanInput;
 use crate::scan::auth::author;
 
@@ -21,54 +21,53 @@ pub(super) struct Looked {
     pub(super) not_inspected: Vec<Skipped>,
     /// What its pages show beside links.
     pages: Vec<links::Seen>,
+    costly: Option<Place>,
 }
 
-/// Reads one message, weighs its signs and looks everything up.
-pub(super) fn read(input: &ScanInput, index: &Index, settings: &Settings, today: Day) -> Looked {
-    judge(find(input, settings, settings.limits), input, index, settings, today)
-}
-
-/// The same for a thread that must not be kept long: `None` if there is a picture to decode, which pages can have
-/// within them.
-pub(super) fn at_once(input: &ScanInput, index: &Index, settings: &Settings, today: Day) -> Option<Looked> {
-    let links = find(input, settings, Limits { images: 0, ..settings.limits });
-    let is_whole = !links.not_inspected.contains(&Skipped::TooManyImages);
-    is_whole.then(|| judge(links, input, index, settings, today))
-}
-
-fn find(input: &ScanInput, settings: &Settings, limits: Limits) -> Links {
+/// Reads one message but for its pictures, weighs its signs and looks everything up; and the pictures, if any
+/// shall be looked at.
+pub(super) fn read(
+    input: &ScanInput,
+    index: &Index,
+    settings: &Settings,
+    today: Day,
+) -> (Looked, Option<Pictures>) {
     // Programs differ in which one they show.
     let subjects: Vec<String> =
         input.message.values("Subject").take(4).map(mail::header::decode_words).collect();
-    let mut links = links::find(&input.parts, &subjects.join("\n"), &limits);
+    let (mut links, pictures) =
+        links::find_but_in_pictures(&input.parts, &subjects.join("\n"), &settings.limits);
     // Pictures are left alone because the configuration wants it so.
-    links.not_inspected.retain(|why| !why.is_of_pictures() || settings.limits.images > 0);
-    links
+    let wanted = settings.limits.images > 0;
+    links.not_inspected.retain(|why| wanted || !why.is_of_pictures());
+    (judge(links, input, index, settings, today), (wanted && !pictures.is_empty()).then_some(pictures))
 }
 
 impl Looked {
-    /// The same message with `further` links: where its short ones lead. They have signs as others have, and a
-    /// sign still counts once for the message.
-    pub(super) fn with(
-        self,
-        further: Vec<Found>,
-        input: &ScanInput,
-        index: &Index,
-        settings: &Settings,
-        today: Day,
-    ) -> Self {
-        let Self { seen, not_inspected, pages, .. } = self;
-        let mut list = seen.links;
-        list.extend(further);
-        judge(Links { list, seen: pages, not_inspected }, input, index, settings, today)
+    /// The links of the message as they are so far, to be added to and judged anew: with those of its pictures, or
+    /// where its short ones lead. They have signs as others have, and a sign still counts once for the message.
+    pub(super) fn links(&self) -> Links {
+        Links {
+            list: self.seen.links.clone(),
+            seen: self.pages.clone(),
+            costly: self.costly,
+            not_inspected: self.not_inspected.clone(),
+        }
     }
 }
 
-fn judge(links: Links, input: &ScanInput, index: &Index, settings: &Settings, today: Day) -> Looked {
+/// What `links` of a message say.
+pub(super) fn judge(
+    links: Links,
+    input: &ScanInput,
+    index: &Index,
+    settings: &Settings,
+    today: Day,
+) -> Looked {
     let signs = signs(input, &links, settings);
-    let Links { list, seen: pages, not_inspected } = links;
+    let Links { list, seen: pages, costly, not_inspected } = links;
     let (seen, strongest) = listed::look_up(index, list, (&input.parts, &input.attachments), settings, today);
-    Looked { seen, strongest, signs, not_inspected, pages }
+    Looked { seen, strongest, signs, not_inspected, pages, costly }
 }
 
 /// What speaks against the message without asking anybody.
@@ -101,9 +100,6 @@ pub(super) fn outcome(
     let found = !findings.is_empty();
     if not_inspected.contains(&Skipped::Unreadable) {
         return Outcome::failed(Skipped::Unreadable.label(), "reading the links of a part failed inside");
-    }
-    if not_inspected.contains(&Skipped::TooMuchText) && !found {
-        return Outcome::Skipped(Skip::TooLarge);
     }
     let limits = not_inspected.iter().map(|why| why.label().to_owned());
     let unread = input.parts.not_inspected.first().map(mail::describe);

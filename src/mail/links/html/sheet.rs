@@ -18,6 +18,8 @@ pub(super) struct Sheet {
     /// By what the selector begins with, and the name in lower case: `.h`, `#h`; elements by their name alone.
     /// Rules for some kind of element have it before.
     rules: HashMap<String, Declared>,
+    /// A bit for what each of them is for: most elements are those of no rule, and nothing more is asked about them.
+    marks: u64,
     /// Some of them may hide text.
     has_effect: bool,
     /// Something may give text a background that is not known here.
@@ -73,6 +75,12 @@ impl Sheet {
             self.has_effect |= declared.may_hide();
             match simple(selector.trim_ascii()) {
                 Some(name) if self.rules.len() < RULES || self.rules.contains_key(&name) => {
+                    self.marks |= match name.find(MARKS).map(|at| name.split_at(at)) {
+                        Some((_, own)) => {
+                            mark(own.get(..1).unwrap_or_default(), own.get(1..).unwrap_or_default())
+                        }
+                        None => mark("", &name),
+                    };
                     let rule = self.rules.entry(name).or_default();
                     *rule = rule.then(declared);
                 }
@@ -83,27 +91,44 @@ impl Sheet {
 
     /// What the rules say of an element.
     pub(super) fn of(&self, tag: &str, id: Option<&str>, classes: Option<&str>) -> Declared {
-        let mut name = String::with_capacity(32);
+        let may_have = |sign: &str, own: &str| self.marks & mark(sign, own) != 0;
+        let mut name = String::new();
         let mut look = |before: &str, mark: &str, own: &str| {
             name.clear();
             [before, mark, own].iter().for_each(|part| name.push_str(part));
             name.make_ascii_lowercase();
             self.rules.get(&name).copied().unwrap_or_default()
         };
-        let mut all = look(tag, "", "");
-        let few = || classes.unwrap_or_default().split_ascii_whitespace().take(CLASSES);
+        let mut all = if may_have("", tag) { look(tag, "", "") } else { Declared::default() };
+        let few = || {
+            let classes = classes.unwrap_or_default().split_ascii_whitespace().take(CLASSES);
+            classes.filter(|class| may_have(".", class))
+        };
         for before in ["", tag] {
             for class in few() {
                 all = all.then(look(before, ".", class));
             }
         }
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|id| may_have("#", id)) {
             for before in ["", tag] {
                 all = all.then(look(before, "#", id));
             }
         }
         all
     }
+}
+
+/// What stands before the name of a class or an id.
+const MARKS: [char; 2] = ['.', '#'];
+
+/// The bit in [`Sheet::marks`] of a name behind its sign, in any case.
+fn mark(sign: &str, name: &str) -> u64 {
+    let letter = |letter: Option<&u8>| letter.map_or(0, |b| u32::from(b.to_ascii_lowercase()));
+    let bytes = name.as_bytes();
+    let length = u32::try_from(name.len() & 63).unwrap_or_default();
+    let sum =
+        letter(sign.as_bytes().first()) * 3 + letter(bytes.first()) * 5 + letter(bytes.last()) * 7 + length;
+    1 << (sum & 63)
 }
 
 /// A simple selector as it is kept: for anything else `None`. What every page has around it says nothing.
@@ -114,7 +139,7 @@ fn simple(selector: &str) -> Option<String> {
     let is_around =
         |word: &str| ["html", "body", ":root", "*"].iter().any(|all| word.eq_ignore_ascii_case(all));
     let name = last.strip_prefix('*').filter(|rest| !rest.is_empty()).unwrap_or(last);
-    let mark = name.find(['.', '#']);
+    let mark = name.find(MARKS);
     let (tag, own) = name.split_at(mark.unwrap_or(name.len()));
     let is_name =
         |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') || b >= 0x80);

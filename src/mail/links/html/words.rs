@@ -36,12 +36,21 @@ const fn is_plain(b: u8) -> bool {
 
 /// `text` with its white space folded, without what has no width.
 pub(super) fn folded(text: &str) -> String {
-    if is_folded(text.as_bytes()) {
+    let bytes = text.as_bytes();
+    let first = memchr::memchr(b'\n', bytes);
+    if first.is_none() && is_folded(bytes) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
     // Most lines have nothing to fold but their ends.
-    for line in text.split('\n') {
+    let ends = first.into_iter().flat_map(|first| {
+        let behind = memchr::memchr_iter(b'\n', bytes.get(first + 1..).unwrap_or_default());
+        std::iter::once(first).chain(behind.map(move |at| first + 1 + at))
+    });
+    let mut begin = 0;
+    for end in ends.chain(std::iter::once(text.len())) {
+        let line = text.get(begin..end).unwrap_or_default();
+        begin = end + 1;
         let line = line.trim_matches(|c: char| c.is_ascii_whitespace());
         if line.is_empty() {
             continue;

@@ -9,7 +9,10 @@ use image::{GenericImage, GenericImageView, Luma};
 use super::TooMuch;
 use super::corners::Frame;
 use super::grey::Bits;
+use crate::mail::links::pictures::Stop;
 
+/// Steps between two looks at whether anybody still waits: a power of two.
+const STEPS: u64 = 4_096;
 /// Reads of pixels for each pixel of the picture, and for the copies that the library makes.
 const WORK: u64 = 40;
 /// What a small picture may cost.
@@ -17,12 +20,13 @@ const LEAST: u64 = 4_000_000;
 
 /// What looking for codes in a picture may still cost.
 #[derive(Clone)]
-pub(super) struct Work(Arc<AtomicU64>);
+pub(super) struct Work(Arc<AtomicU64>, Stop);
 
 impl Work {
     /// All that a picture may cost; no more than `left`.
-    pub(super) fn of(bits: &Bits, left: u64) -> Self {
-        Self(Arc::new(AtomicU64::new((bits.pixels.len() as u64 * WORK).max(LEAST).min(left))))
+    pub(super) fn of(bits: &Bits, left: u64, stop: &Stop) -> Self {
+        let most = (bits.pixels.len() as u64 * WORK).max(LEAST);
+        Self(Arc::new(AtomicU64::new(most.min(left))), stop.clone())
     }
 
     /// What is left of it.
@@ -32,7 +36,8 @@ impl Work {
 
     fn spend(&self, cost: u64) {
         let left = self.0.load(Relaxed);
-        if left < cost {
+        let is_over = left < cost || (left & (STEPS - 1) < cost && self.1.is_set());
+        if is_over {
             resume_unwind(Box::new(TooMuch));
         }
         self.0.store(left - cost, Relaxed);

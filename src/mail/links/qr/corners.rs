@@ -2,12 +2,15 @@
 //! black, white, black, white, black as 1:1:3:1:1, whichever way the code is turned.
 
 use super::TooMuch;
+use super::effort::Effort;
 use super::grey::Bits;
 
 /// Most places of a picture that may be corners.
 const MOST_SEEN: usize = 1_000;
-/// Most corners of a picture: any three of them may belong together.
-pub(super) const MOST: usize = 96;
+/// What looking whether a place is a corner costs, for each pixel that it is wide: three lines to both sides.
+const LINES: u64 = 4;
+/// Most corners of a picture, which is sixteen codes: any three of them may belong together.
+pub(super) const MOST: usize = 48;
 /// Most codes of a picture.
 const MOST_CODES: usize = 16;
 
@@ -47,12 +50,13 @@ impl Frame {
 }
 
 /// The corners in a picture, and how many places looked like one for a moment.
-pub(super) fn find(bits: &Bits) -> Result<(Vec<Corner>, usize), TooMuch> {
+pub(super) fn find(bits: &Bits, effort: &mut Effort) -> Result<(Vec<Corner>, usize), TooMuch> {
     let mut found: Vec<Corner> = Vec::new();
     for y in 0..bits.height {
         let row = bits.row(y);
         let mut runs = [0usize; 5];
         let mut begin = 0;
+        let mut cost = 0;
         while begin < row.len() {
             let colour = row.get(begin).copied().unwrap_or_default();
             let run = row.get(begin..).unwrap_or_default();
@@ -63,11 +67,14 @@ pub(super) fn find(bits: &Bits) -> Result<(Vec<Corner>, usize), TooMuch> {
             if colour == 1 && is_corner(&runs) {
                 let [_, _, middle, d, e] = runs;
                 let x = begin - e - d - middle.div_ceil(2);
-                if let Some(corner) = confirmed(bits, x, y, runs.iter().sum()) {
-                    join(&mut found, corner)?;
+                let width = runs.iter().sum();
+                cost += LINES * width as u64;
+                if let Some(corner) = confirmed(bits, x, y, width) {
+                    cost += join(&mut found, corner)?;
                 }
             }
         }
+        effort.take(cost)?;
     }
     let seen = found.len();
     // Noise looks like a corner now and then, and hardly ever so in the next row as well.
@@ -108,20 +115,27 @@ fn confirmed(bits: &Bits, x: usize, y: usize, width: usize) -> Option<Corner> {
 
 /// The five runs of a line through a black pixel that lies in the third of them.
 fn line(bits: &Bits, (x, y): (usize, usize), (dx, dy): (isize, isize), most: usize) -> Option<[usize; 5]> {
+    // A run that goes on for so long is none of a corner's.
     let half = |dx: isize, dy: isize| {
         let mut runs = [0usize; 3];
         let (mut x, mut y) = (x, y);
         for (at, run) in runs.iter_mut().enumerate() {
             let is_black = at != 1;
-            while x < bits.width && y < bits.height && bits.is_black(x, y) == is_black && *run < most {
+            while x < bits.width && y < bits.height && bits.is_black(x, y) == is_black {
+                if *run == most && at < 2 {
+                    return None;
+                }
+                if *run == most {
+                    break;
+                }
                 *run += 1;
                 x = x.wrapping_add_signed(dx);
                 y = y.wrapping_add_signed(dy);
             }
         }
-        runs
+        Some(runs)
     };
-    let ([a, b, c], [d, e, f]) = (half(-dx, -dy), half(dx, dy));
+    let ([a, b, c], [d, e, f]) = (half(-dx, -dy)?, half(dx, dy)?);
     (a > 0 && d > 0).then(|| [c, b, a + d - 1, e, f])
 }
 
@@ -134,13 +148,13 @@ fn is_loosely(runs: &[usize; 5]) -> bool {
         && (1.6..=4.6).contains(&middle)
 }
 
-/// Rows above each other see the same corner.
-fn join(found: &mut Vec<Corner>, corner: Corner) -> Result<(), TooMuch> {
-    for known in found.iter_mut().rev() {
+/// Rows above each other see the same corner. Gives the steps that this took.
+fn join(found: &mut Vec<Corner>, corner: Corner) -> Result<u64, TooMuch> {
+    for (steps, known) in (1..).zip(found.iter_mut().rev()) {
         let near = known.module.max(corner.module) * 2.5;
         if (known.x - corner.x).abs() < near && (known.y - corner.y).abs() < near {
             known.rows += 1;
-            return Ok(());
+            return Ok(steps);
         }
     }
     if found.len() == MOST_SEEN {
@@ -151,7 +165,7 @@ fn join(found: &mut Vec<Corner>, corner: Corner) -> Result<(), TooMuch> {
         return Err(TooMuch);
     }
     found.push(corner);
-    Ok(())
+    Ok(found.len() as u64)
 }
 
 /// Where codes may be: around any three corners that lie as those of a code do.

@@ -6,6 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
+use super::Size;
+use crate::mail::links::pictures::Stop;
+
+/// So many scans of a JPEG picture cost as much as decoding it once more: each passes over all its pixels.
+const SCANS: u64 = 4;
+
 /// The pixels of a picture.
 pub(super) struct Pixels {
     pub(super) picture: DynamicImage,
@@ -33,10 +39,19 @@ pub(super) fn size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
     .flatten()
 }
 
+/// What decoding costs, in steps of [`Effort`](super::Effort).
+pub(super) fn cost(bytes: &[u8], size: Size) -> u64 {
+    let scans = match size.format {
+        ImageFormat::Jpeg => memchr::memmem::find_iter(bytes, b"\xff\xda").count() as u64,
+        _ => 0,
+    };
+    size.pixels().saturating_mul(1 + scans / SCANS)
+}
+
 /// Decodes a picture.
-pub(super) fn pixels(bytes: &[u8], format: ImageFormat, bounds: Bounds) -> Option<Pixels> {
+pub(super) fn pixels(bytes: &[u8], format: ImageFormat, bounds: Bounds, stop: &Stop) -> Option<Pixels> {
     let decoded = AssertUnwindSafe(|| match format {
-        ImageFormat::Png => png(bytes, bounds),
+        ImageFormat::Png => png(bytes, bounds, stop),
         _ => other(bytes, format, bounds),
     });
     catch_unwind(decoded).ok().flatten()
@@ -51,7 +66,7 @@ fn png_decoder(bytes: &[u8], memory: usize) -> png::Decoder<Cursor<&[u8]>> {
 }
 
 /// Row by row, so that those before an error are kept.
-fn png(bytes: &[u8], bounds: Bounds) -> Option<Pixels> {
+fn png(bytes: &[u8], bounds: Bounds, stop: &Stop) -> Option<Pixels> {
     let memory = usize::try_from(bounds.memory).ok()?;
     let mut reader = png_decoder(bytes, memory).read_info().ok()?;
     let (width, height) = reader.info().size();
@@ -72,6 +87,9 @@ fn png(bytes: &[u8], bounds: Bounds) -> Option<Pixels> {
             // A picture that ends with its last row is whole; what its end lacks is of no use.
             if line == height as usize {
                 return true;
+            }
+            if stop.is_set() {
+                return false;
             }
             match reader.next_interlaced_row() {
                 Ok(Some(row)) => match row.interlace() {

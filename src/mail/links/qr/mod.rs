@@ -3,20 +3,27 @@
 //! A picture comes from anybody. Its size is known before anything is decoded, the decoder's memory is bounded,
 //! and large ones are made smaller. Then the three corners that each code has are looked for, which is cheap and
 //! tells photographs and noise from codes; only what has them goes to the library that reads codes, cut to
-//! where they are. The library has so many reads of pixels, after which it is given up: a count, unlike a
-//! clock, makes the same picture come out the same each time.
+//! where they are. All of it is counted, and given up where it goes beyond what the bytes of a message's pictures
+//! allow: a count, unlike a clock, makes the same picture come out the same each time.
 //!
-//! Where to find what: kinds of pictures `format`, decoding `decode`, grey and smaller `grey`, the corners `corners`, reading a code `canvas`.
+//! Where to find what: what a message may cost `effort`, kinds of pictures `format`, decoding `decode`, grey and smaller `grey`, the corners `corners`, reading a code `canvas`.
 
 mod canvas;
 mod corners;
 mod decode;
+mod effort;
 mod format;
 mod grey;
+
+pub(super) use effort::Effort;
+
+use bytes::Bytes;
+use image::ImageFormat;
 
 use super::collect::Collector;
 use super::escape::{base64, percent};
 use super::found::{Skipped, Source};
+use super::pictures::Waiting;
 use super::text;
 use corners::Frame;
 use decode::{Bounds, Pixels};
@@ -32,53 +39,87 @@ const LONGEST: u32 = 16_384;
 /// The smallest code has 21 modules a side.
 const SHORTEST: u32 = 21;
 
-/// Looking for codes takes too long.
+/// What looking at a pixel for corners costs, as a dark one and as a light one, beside what corners cost.
+const LOOK: u64 = 2;
+
+/// Looking for codes costs too much, or nobody waits for it any more.
 #[derive(Debug)]
 struct TooMuch;
+
+/// What is known of a picture before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    format: ImageFormat,
+    width: u32,
+    height: u32,
+}
+
+impl Size {
+    pub(super) fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
 
 /// Whether `bytes` are a picture by how they begin.
 pub(super) fn is_picture(bytes: &[u8]) -> bool {
     format::of(bytes).is_some()
 }
 
-/// Looks for QR codes in a picture, and hands over what leads to the web. A picture that is not looked at, or
-/// that cannot be decoded, is told.
-pub(super) fn read(bytes: &[u8], into: &mut Collector<'_>) {
+/// Lets a picture wait to be looked at, if it can hold a code. One that cannot be looked at is told.
+pub(super) fn note(bytes: &Bytes, into: &mut Collector<'_>) {
     let format = match format::of(bytes) {
         Some(Format::Read(format)) => format,
         Some(Format::NotRead) => return into.skip(Skipped::PictureType),
         None => return into.skip(Skipped::PictureUnreadable),
     };
-    let bytes = bytes.trim_ascii_start();
-    let Some((width, height)) = decode::size(bytes, format) else {
+    let bytes = bytes.slice_ref(bytes.trim_ascii_start());
+    let Some((width, height)) = decode::size(&bytes, format) else {
         return into.skip(Skipped::PictureUnreadable);
     };
     if width.min(height) < SHORTEST {
         return;
     }
-    let pixels = u64::from(width) * u64::from(height);
-    let is_large = bytes.len() > into.limits.image_bytes || pixels > into.limits.image_pixels;
+    let size = Size { format, width, height };
+    let is_large = bytes.len() > into.limits.image_bytes || size.pixels() > into.limits.image_pixels;
     if is_large || width.max(height) > LONGEST {
         into.skip(Skipped::ImageTooLarge);
-        return;
-    }
-    if !into.allow_image(pixels) {
-        return;
-    }
-    let bounds = Bounds { longest: LONGEST, memory: into.limits.image_pixels.saturating_mul(12) };
-    let Some(Pixels { picture, is_whole }) = decode::pixels(bytes, format, bounds) else {
-        return into.skip(Skipped::PictureUnreadable);
-    };
-    let whole = Grey::on_white(picture);
-    match codes(&whole, &mut into.reads_left) {
-        // Another program may show more of it.
-        Ok(codes) if codes.is_empty() && !is_whole => into.skip(Skipped::PictureUnreadable),
-        Ok(codes) => codes.iter().for_each(|code| text::find(code, Source::Qr, into)),
-        Err(TooMuch) => into.skip(Skipped::ImageTooLarge),
+    } else {
+        into.wait(bytes, size);
     }
 }
 
-/// Looks for QR codes in a data: address of a picture; `address` from its scheme on. Says whether it is one.
+/// Looks for QR codes in a picture, and hands over what leads to the web. What was given up, or cannot be decoded,
+/// is told. `after`: how many pictures are still to come, which have their share in what is left.
+pub(super) fn read(picture: &Waiting, after: usize, effort: &mut Effort, into: &mut Collector<'_>) {
+    let Waiting { bytes, size, .. } = picture;
+    if !into.allow_image(size.pixels()) {
+        return;
+    }
+    effort.begin(after);
+    if let Err(TooMuch) = looked(bytes, *size, effort, into)
+        && !effort.stop().is_set()
+    {
+        into.give_up();
+    }
+}
+
+fn looked(bytes: &[u8], size: Size, effort: &mut Effort, into: &mut Collector<'_>) -> Result<(), TooMuch> {
+    effort.take(decode::cost(bytes, size))?;
+    let bounds = Bounds { longest: LONGEST, memory: into.limits.image_pixels.saturating_mul(12) };
+    let Some(Pixels { picture, is_whole }) = decode::pixels(bytes, size.format, bounds, effort.stop()) else {
+        into.skip(Skipped::PictureUnreadable);
+        return Ok(());
+    };
+    let codes = codes(&Grey::on_white(picture), effort)?;
+    // Another program may show more of it.
+    if codes.is_empty() && !is_whole {
+        into.skip(Skipped::PictureUnreadable);
+    }
+    codes.iter().for_each(|code| text::find(code, Source::Qr, into));
+    Ok(())
+}
+
+/// Lets the picture of a data: address wait to be looked at; `address` from its scheme on. Says whether it is one.
 /// The same address is looked at once in each part.
 pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
     let begins =
@@ -94,7 +135,7 @@ pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
         let is_base64 = head.split(';').any(|word| word.trim().eq_ignore_ascii_case("base64"));
         match if is_base64 { base64(&plain) } else { Some(plain.into_bytes()) } {
             Some(bytes) if bytes.is_empty() => {}
-            Some(bytes) => read(&bytes, into),
+            Some(bytes) => note(&Bytes::from(bytes), into),
             None => into.skip(Skipped::PictureUnreadable),
         }
     }
@@ -102,7 +143,7 @@ pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
 }
 
 /// The texts of the codes in a picture. What is small in a large picture may only be seen in a finer one.
-fn codes(whole: &Grey, left: &mut u64) -> Result<Vec<String>, TooMuch> {
+fn codes(whole: &Grey, effort: &mut Effort) -> Result<Vec<String>, TooMuch> {
     let factor = whole.width.max(whole.height).div_ceil(SIDE).max(1);
     let finer = factor.div_ceil(2);
     let mut is_given_up = false;
@@ -111,11 +152,12 @@ fn codes(whole: &Grey, left: &mut u64) -> Result<Vec<String>, TooMuch> {
         let picture = if factor == 1 {
             whole
         } else {
+            effort.take(u64::from(whole.width) * u64::from(whole.height))?;
             smaller = whole.smaller(factor);
             &smaller
         };
         for is_light_on_dark in [false, true] {
-            match one_look(picture, is_light_on_dark, left) {
+            match one_look(picture, is_light_on_dark, effort) {
                 Ok(codes) if codes.is_empty() => {}
                 Err(TooMuch) => is_given_up = true,
                 found => return found,
@@ -130,15 +172,16 @@ fn codes(whole: &Grey, left: &mut u64) -> Result<Vec<String>, TooMuch> {
 }
 
 /// Light on dark: telephones read it.
-fn one_look(picture: &Grey, is_light_on_dark: bool, left: &mut u64) -> Result<Vec<String>, TooMuch> {
+fn one_look(picture: &Grey, is_light_on_dark: bool, effort: &mut Effort) -> Result<Vec<String>, TooMuch> {
+    effort.take(LOOK * u64::from(picture.width) * u64::from(picture.height))?;
     let bits = picture.black_and_white(is_light_on_dark);
-    let (corners, seen) = corners::find(&bits)?;
+    let (corners, seen) = corners::find(&bits, effort)?;
     let mut look = |frames: Vec<Frame>| {
-        let work = canvas::Work::of(&bits, *left);
+        let work = canvas::Work::of(&bits, effort.share(), effort.stop());
         let before = work.left();
         let found: Result<Vec<Vec<String>>, TooMuch> =
             frames.into_iter().map(|frame| canvas::codes(&bits, frame, &work)).collect();
-        *left -= before - work.left();
+        effort.read(before - work.left());
         found.map(|codes| codes.concat())
     };
     let mut codes = look(corners::frames(&corners, &bits))?;

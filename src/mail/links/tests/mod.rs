@@ -1,5 +1,6 @@
 //! Tricks of the trade, one by one; what an HTML parser sees; hostile input; QR codes.
 
+mod costly;
 mod damaged;
 mod files;
 mod hostile;

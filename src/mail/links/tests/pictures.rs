@@ -6,7 +6,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage};
 use qrcode::{Color, QrCode};
 
 use super::{links, message, told};
-use crate::mail::links::{Limits, Skipped, find};
+use crate::mail::links::{Limits, Place, Skipped, find};
 
 pub(super) const TEXT: &str = "https://evil.example/x";
 
@@ -174,7 +174,7 @@ fn no_profile_aborts_at_a_panic() {
 }
 
 /// A picture full of corners of codes.
-fn corners(side: u32, scale: u32) -> GrayImage {
+pub(super) fn corners(side: u32, scale: u32) -> GrayImage {
     GrayImage::from_fn(side, side, |x, y| {
         let (x, y) = (x / scale % 9, y / scale % 9);
         let ring = (x.abs_diff(4)).max(y.abs_diff(4));
@@ -191,5 +191,6 @@ fn a_picture_full_of_corners_is_given_up() {
         assert!(start.elapsed().as_secs() < 20, "{side} {scale}: {:?}", start.elapsed());
     }
     let found = links("image/png", encoded(corners(1_600, 1), ImageFormat::Png));
-    assert_eq!(found.not_inspected, [Skipped::ImageTooLarge]);
+    assert_eq!(found.not_inspected, [Skipped::PicturesCostly]);
+    assert_eq!(found.costly, Some(Place::Part(0)));
 }

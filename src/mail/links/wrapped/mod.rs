@@ -59,7 +59,16 @@ fn generic(link: &Link, out: &mut Vec<String>) {
     // The address is in normal form: only these begin an address, or base64 of one.
     let may_wrap = |text: &str| {
         let bytes = text.as_bytes();
-        memchr::memchr(b':', bytes).is_some() || COLON.find(bytes).is_some() || BASE64.find(bytes).is_some()
+        let is_written = match memchr::memchr2(b':', b'%', bytes) {
+            None => false,
+            Some(at) => {
+                bytes.get(at) == Some(&b':')
+                    || memchr::memchr(b':', bytes).is_some()
+                    || COLON.find(bytes).is_some()
+            }
+        };
+        // A rare letter first: most addresses have none.
+        is_written || memchr::memchr(b'H', bytes).is_some() && BASE64.find(bytes).is_some()
     };
     if !query.is_empty() && may_wrap(query) {
         for (at, (_, value)) in parameters(query).enumerate() {

@@ -107,6 +107,22 @@ impl List {
         }
     }
 
+    /// The name that the list always has (RFC 5782 §5, and its own documents), with a final dot.
+    #[must_use]
+    pub fn test_point(self, spamhaus_key: Option<&SecretText>) -> String {
+        let always = match self {
+            Self::Dbl => "dbltest.com.",
+            Self::Zen | Self::Surbl | Self::Uribl => "2.0.0.127.",
+        };
+        format!("{always}{}", self.zone(spamhaus_key))
+    }
+
+    /// The code among `answers` that says that we may not ask.
+    #[must_use]
+    pub fn refusal(self, answers: &[Ipv4Addr]) -> Option<Ipv4Addr> {
+        answers.iter().copied().find(|code| self.forbids(*code))
+    }
+
     /// What of `host` is asked for: DBL knows names below a listed one, unless they are too long to ask for, the
     /// others what somebody registered.
     pub(super) fn of_host(self, host: &str) -> Option<&str> {

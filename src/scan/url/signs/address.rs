@@ -24,7 +24,10 @@ pub(super) fn look(links: &Links, hosts: &HashMap<&str, Place>, context: &Contex
     for found in links.list.iter().filter(|found| is_opened(found)) {
         let (link, place) = (&found.link, found.place);
         let host = link.host_text();
-        if let Some((user, _)) = authority(found).and_then(|authority| authority.rsplit_once('@'))
+        // Most have no `@` anywhere.
+        let has_user = memchr::memchr(b'@', found.written.as_bytes()).is_some();
+        if has_user
+            && let Some((user, _)) = authority(found).and_then(|authority| authority.rsplit_once('@'))
             && let Some(domain) = domain_of_user(user)
             && domain != owner(host)
         {

@@ -77,6 +77,9 @@ pub fn of(links: &Links, context: &Context<'_>) -> Vec<Finding> {
     protected::look(&hosts, context, protected, &mut tally);
     address::look(links, &hosts, context, &mut tally);
     page::look(links, context, protected, &mut tally);
+    if let Some(place) = links.costly {
+        tally.add(&table::PICTURE_COSTLY, place, "");
+    }
     tally.findings()
 }
 

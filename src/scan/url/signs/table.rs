@@ -61,6 +61,7 @@ signs! {
     HTML_SMUGGLING Medium Malware 4.5 "a page carries a file and has the browser save it"
     SCRIPT_WRITES_PAGE Low Malware 2.0 "a page is written by a script from encoded text"
     SCRIPT_BUILDS_FILE Low Malware 1.5 "a script in a page makes a file"
+    PICTURE_COSTLY Low Suspicious 0.5 "looking for codes in a picture costs more than its size allows"
 }
 
 /// Hidden characters below this are a newsletter's preview text. The longest of those in use are about 250.

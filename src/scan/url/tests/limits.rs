@@ -14,7 +14,7 @@ fn what_was_not_looked_at_is_never_clean() {
     let many = mail(&links.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(coverage(&base(), &many), "urls=ok");
     assert_eq!(coverage(&Config { max_size: ByteSize(100), ..base() }, &many), "urls=skipped(too-large)");
-    assert_eq!(coverage(&Config { max_text: ByteSize(50), ..base() }, &many), "urls=skipped(too-large)");
+    assert_eq!(coverage(&Config { max_text: ByteSize(50), ..base() }, &many), "urls=ok(degraded)");
     assert_eq!(coverage(&Config { max_urls: 5, ..base() }, &many), "urls=ok(degraded)");
     let mut bad = mail(&["http://evil.test/a.exe"]);
     bad.extend_from_slice(&many);
@@ -33,24 +33,81 @@ fn a_large_message_is_read_aside_and_judged_the_same() {
 }
 
 #[test]
-fn a_picture_within_a_page_is_not_decoded_on_the_thread_that_asks() {
+fn a_link_before_more_text_than_the_limit_is_known() {
+    let mut raw = mail(&["http://evil.test/a.exe"]);
+    raw.extend(std::iter::repeat_n(b"padding padding\n".as_slice(), 600_000).flatten());
+    let report = feeds().look(&Config::default(), &raw);
+    assert_eq!(told(&report).len(), 1);
+    assert_eq!(Coverage([(Scanner::Urls, report.outcome)].into()).to_string(), "urls=found(degraded)");
+}
+
+/// A picture without a code.
+fn png() -> String {
     let mut png = Cursor::new(Vec::new());
     image::GrayImage::new(30, 30).write_to(&mut png, image::ImageFormat::Png).unwrap();
-    let png = data_encoding::BASE64.encode(png.get_ref());
+    data_encoding::BASE64.encode(png.get_ref())
+}
+
+#[test]
+fn a_picture_is_not_decoded_on_the_thread_that_asks() {
+    let png = png();
     let bench = feeds();
-    let at_once = |config: &Config, page: &str| {
-        let input = input(format!("Content-Type: text/html\n\n{page}").as_bytes());
+    let waits = |config: &Config, raw: &str| {
         let settings = Settings::new(config, [].into());
-        read::at_once(&input, &bench.index, &settings, Day(20_000)).is_some()
+        read::read(&input(raw.as_bytes()), &bench.index, &settings, Day(20_000)).1.is_some()
     };
     let none = Config { max_images: 0, ..Config::default() };
-    for page in [
-        format!("<img src='data:image/png;base64,{png}'>"),
-        format!("<p style='background:url(DATA:image/png;base64,{png})'>"),
+    for raw in [
+        format!("Content-Type: image/png\nContent-Transfer-Encoding: base64\n\n{png}\n"),
+        format!("Content-Type: text/html\n\n<img src='data:image/png;base64,{png}'>"),
+        format!("Content-Type: text/html\n\n<p style='background:url(DATA:image/png;base64,{png})'>"),
     ] {
-        assert_eq!((at_once(&Config::default(), &page), at_once(&none, &page)), (false, true), "{page}");
+        assert_eq!((waits(&Config::default(), &raw), waits(&none, &raw)), (true, false), "{raw}");
     }
-    assert!(at_once(&Config::default(), "<img src='https://good.test/a.png'>"));
+    assert!(!waits(&Config::default(), "Content-Type: text/html\n\n<img src='https://good.test/a.png'>"));
+}
+
+#[test]
+fn links_of_texts_are_judged_whatever_becomes_of_pictures() {
+    let bench = feeds();
+    let urls = bench.scanner(&Config::default());
+    let places = u32::try_from(urls.picture_slots.available_permits()).unwrap();
+    // As if the pictures of others took all the time there is.
+    let _all = urls.picture_slots.try_acquire_many(places).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for padding in [0, READ_IN_PLACE] {
+        let page =
+            format!("<a href='http://evil.test/a.exe'>x</a><img src='data:image/png;base64,{}'>", png());
+        let raw = format!("Content-Type: text/html\n\n{page}{}\n", " ".repeat(padding));
+        let report =
+            runtime.block_on(urls.look(input(raw.as_bytes()), Instant::now() + Duration::from_secs(8)));
+        let symbols: Vec<&str> = told(&report).into_iter().map(|(symbol, ..)| symbol).collect();
+        assert_eq!(symbols, ["FEED_URLHAUS"]);
+        let missing = "links were not all looked at: limit-time".to_owned();
+        assert_eq!(report.outcome, Outcome::Partial { found: true, missing });
+    }
+}
+
+#[test]
+fn what_pictures_cost_ends_with_the_time_of_their_message() {
+    // Corners of codes that belong to none.
+    let picture = image::GrayImage::from_fn(1_500, 1_500, |x, y| {
+        let ring = (x % 255 / 3).abs_diff(4).max((y % 255 / 3).abs_diff(4));
+        image::Luma([if matches!(ring, 0 | 1 | 3) { 0 } else { 255 }])
+    });
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let part = data_encoding::BASE64.encode(png.get_ref());
+    let part = format!("--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\n{part}\n");
+    let raw = format!("Content-Type: multipart/mixed; boundary=b\n\n{}--b--\n", part.repeat(20));
+    let urls = feeds().scanner(&Config::default());
+    let places = urls.picture_slots.available_permits();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(urls.look(input(raw.as_bytes()), Instant::now() + Duration::from_secs(2)));
+    assert!(matches!(report.outcome, Outcome::Partial { .. }), "{report:?}");
+    let all = urls.picture_slots.acquire_many(u32::try_from(places).unwrap());
+    let free = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), all).await });
+    assert!(free.is_ok(), "its place is still taken");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn seen() -> impl Strategy<Value = Seen> {
 }
 
 fn findings(groups: &[Vec<Found>], seen: &[Seen], is_newsletter: bool) -> Vec<Finding> {
-    let links = Links { list: groups.concat(), seen: seen.to_vec(), not_inspected: Vec::new() };
+    let links = Links { list: groups.concat(), seen: seen.to_vec(), ..Links::default() };
     let protected = Protected::new(["paypal.com", "our-company.org"]);
     let context = Context {
         author: Some("sender.com"),
