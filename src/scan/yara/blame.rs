@@ -82,7 +82,7 @@ fn search(inner: &Weak<Inner>) {
         match found {
             Ok(Some(source)) => inner.timed_out(&source),
             Ok(None) => tracing::warn!(
-                mail = %case.input.id,
+                id = %case.input.id,
                 "a message timed out in YARA and no single rule file is to blame"
             ),
             Err(_) => inner.metrics.panics.with_label_values(&["yara"]).inc(),
@@ -109,11 +109,11 @@ fn culprit(inner: &Inner, case: &Case) -> Option<Arc<Source>> {
 
 fn is_slow(source: &Arc<Source>, case: &Case, limit: Duration, max_matches: u32) -> Result<bool, YaraError> {
     let set = compile::all(std::slice::from_ref(source))?;
-    let mut scanner = look::scanner(&set, max_matches);
+    let mut scanners = look::scanners(&set, max_matches);
     let Some(buffer) = look::buffers(&case.input).find(|b| b.index == case.buffer) else {
         return Ok(false);
     };
     let began = Instant::now();
-    let result = look::scan(&mut scanner, &buffer, limit, |_, _| ());
+    let result = look::scan(&mut scanners, &buffer, limit, |_, _| ());
     Ok(matches!(result, Err(yara_x::ScanError::Timeout)) || began.elapsed() >= limit)
 }

@@ -6,6 +6,8 @@ use super::source::Source;
 
 /// Name and text of each file in `rules/`. A test holds this table to the folder.
 const FILES: &[(&str, &str)] = &[
+    ("archive_password.yar", include_str!("../../../rules/archive_password.yar")),
+    ("commands.yar", include_str!("../../../rules/commands.yar")),
     ("files.yar", include_str!("../../../rules/files.yar")),
     ("html.yar", include_str!("../../../rules/html.yar")),
     ("office.yar", include_str!("../../../rules/office.yar")),

@@ -9,6 +9,7 @@ use yara_x::{Compiler, Rules, SourceCode};
 
 use super::error::{BrokenFile, YaraError};
 use super::meta::Facts;
+use super::scope::Scope;
 use super::source::Source;
 use crate::telemetry::spawn::panic_text;
 
@@ -27,11 +28,20 @@ const MAX_REPORT: usize = 4_000;
 /// Warnings of yara-x beyond this are dropped.
 const MAX_WARNINGS: usize = 200;
 
+/// Files with passes of their own; further ones share one.
+const MAX_OWN_PASSES: usize = 8;
+
+/// Rules whose patterns are searched together, and only where one of their conditions gets as far as a pattern.
+pub(super) struct Pass {
+    pub(super) scope: Scope,
+    pub(super) rules: Rules,
+}
+
 /// Rules that work, and what is known of them.
 pub(super) struct RuleSet {
     /// Counts up with each set that is put to use.
     pub(super) generation: u64,
-    pub(super) rules: Rules,
+    pub(super) passes: Vec<Pass>,
     pub(super) facts: Facts,
     /// The files in it.
     pub(super) sources: Vec<Arc<Source>>,
@@ -43,6 +53,13 @@ pub(super) struct RuleSet {
     pub(super) missing: Option<Arc<str>>,
     /// Meta values that could not be used.
     pub(super) warnings: Vec<String>,
+}
+
+impl RuleSet {
+    /// All rules, private ones included.
+    pub(super) fn rules(&self) -> impl Iterator<Item = yara_x::Rule<'_, '_>> {
+        self.passes.iter().flat_map(|pass| pass.rules.iter())
+    }
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -68,12 +85,13 @@ fn fingerprint(sources: &[Arc<Source>]) -> String {
 /// # Errors
 /// [`YaraError::Broken`] names every file that yara-x refuses.
 pub(super) fn all(sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
-    let mut compiler = compiler()?;
+    let mut groups = Groups::default();
     let mut broken = Vec::new();
     for source in sources {
-        match catch_unwind(AssertUnwindSafe(|| add(&mut compiler, source))) {
-            Ok(Ok(())) => {}
-            Ok(Err(report)) => broken.push(broken_file(source, &report)),
+        match catch_unwind(AssertUnwindSafe(|| Ok(add(groups.of(source)?, source)))) {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(report))) => broken.push(broken_file(source, &report)),
+            Ok(Err(error)) => return Err(error),
             // Nothing is known of the compiler after a panic: the others must be tried afresh.
             Err(cause) => {
                 broken.push(broken_file(source, &format!("yara-x panicked: {}", panic_text(&*cause))));
@@ -84,10 +102,39 @@ pub(super) fn all(sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
     if !broken.is_empty() {
         return Err(YaraError::Broken(broken));
     }
-    for warning in compiler.warnings() {
-        tracing::debug!(code = warning.code(), "yara-x warns: {}", warning.title());
+    build(groups, sources)
+}
+
+/// Files that are compiled together. A file made for parts alone has a pass of its own: its patterns are then searched
+/// only in parts for which one of its conditions asks. All others share one pass for each scope.
+#[derive(Default)]
+struct Groups {
+    list: Vec<Group>,
+    own: usize,
+}
+
+struct Group {
+    scope: Scope,
+    is_shared: bool,
+    compiler: Compiler<'static>,
+}
+
+impl Groups {
+    /// The compiler that a file goes to.
+    fn of(&mut self, source: &Source) -> Result<&mut Compiler<'static>, YaraError> {
+        let scope = Scope::of(&source.text);
+        let is_shared = scope != Scope::Parts || self.own == MAX_OWN_PASSES;
+        let known = self.list.iter().position(|group| is_shared && group.is_shared && group.scope == scope);
+        let at = known.unwrap_or(self.list.len());
+        if known.is_none() {
+            self.own += usize::from(!is_shared);
+            self.list.push(Group { scope, is_shared, compiler: compiler()? });
+        }
+        match self.list.get_mut(at) {
+            Some(group) => Ok(&mut group.compiler),
+            None => Err(YaraError::Build("no compiler".to_owned())),
+        }
     }
-    build(compiler, sources)
 }
 
 /// Compiles what can be compiled, and says which files were left out.
@@ -130,15 +177,22 @@ fn add(compiler: &mut Compiler<'_>, source: &Source) -> Result<(), String> {
     compiler.add_source(code).map(|_| ()).map_err(|e| e.to_string())
 }
 
-fn build(compiler: Compiler<'_>, sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
-    // `build` panics where the machine refuses the engine what it needs.
-    let rules = catch_unwind(AssertUnwindSafe(|| compiler.build()))
-        .map_err(|cause| YaraError::Build(panic_text(&*cause).to_owned()))?;
-    let (facts, warnings) = Facts::of(&rules);
-    let count = rules.iter().filter(|r| !r.is_private()).count();
+fn build(groups: Groups, sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
+    let mut passes = Vec::new();
+    for Group { scope, compiler, .. } in groups.list {
+        for warning in compiler.warnings() {
+            tracing::debug!(code = warning.code(), "yara-x warns: {}", warning.title());
+        }
+        // `build` panics where the machine refuses the engine what it needs.
+        let rules = catch_unwind(AssertUnwindSafe(|| compiler.build()))
+            .map_err(|cause| YaraError::Build(panic_text(&*cause).to_owned()))?;
+        passes.push(Pass { scope, rules });
+    }
+    let (facts, warnings) = Facts::of(passes.iter().flat_map(|pass| pass.rules.iter()));
+    let count = passes.iter().flat_map(|pass| pass.rules.iter()).filter(|r| !r.is_private()).count();
     Ok(RuleSet {
         generation: 0,
-        rules,
+        passes,
         facts,
         sources: sources.to_vec(),
         fingerprint: fingerprint(sources),
@@ -176,7 +230,7 @@ mod tests {
             source("half.yar", "rule fine { condition: true }\nrule bad { condition: $a }"),
         ];
         let (set, out) = good(&sources).unwrap();
-        assert_eq!(set.rules.iter().map(|r| r.identifier()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(set.rules().map(|r| r.identifier()).collect::<Vec<_>>(), ["good"]);
         assert_eq!(out.len(), 1);
         assert_eq!(out[0].origin, "/rules/half.yar");
         assert!(out[0].report.contains("/rules/half.yar:2:"), "{}", out[0].report);
@@ -205,7 +259,7 @@ mod tests {
     fn each_file_has_a_namespace_of_its_own() {
         let rule = "rule same { condition: true }";
         let set = all(&[source("a.yar", rule), source("sub/a.yar", rule)]).unwrap();
-        let names: Vec<_> = set.rules.iter().map(|r| (r.namespace(), r.identifier())).collect();
+        let names: Vec<_> = set.rules().map(|r| (r.namespace(), r.identifier())).collect();
         assert_eq!(names, [("a.yar", "same"), ("sub/a.yar", "same")]);
     }
 

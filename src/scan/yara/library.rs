@@ -228,7 +228,7 @@ pub(super) fn weights(config: &Config, trust: Trust) -> Result<Vec<Weight>, Yara
     let sources = Library::new(config, trust).read()?;
     let (set, _) = compile::good(&sources)?;
     let private: BTreeSet<(&str, &str)> =
-        set.rules.iter().filter(|r| r.is_private()).map(|r| (r.namespace(), r.identifier())).collect();
+        set.rules().filter(|r| r.is_private()).map(|r| (r.namespace(), r.identifier())).collect();
     let facts = set.facts.all().filter(|fact| !private.contains(&(&*fact.namespace, &*fact.symbol)));
     let weight = |fact: &Arc<Fact>| Weight {
         scanner: Scanner::Yara,

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use yara_x::{MetaValue, Rules};
+use yara_x::MetaValue;
 
 use crate::model::{Category, Score, Severity, text};
 
@@ -43,10 +43,10 @@ const FOREIGN_SCORE: f64 = 10.0;
 
 impl Facts {
     /// Reads the metas of all rules. What cannot be used is named in the warnings and has its default.
-    pub(super) fn of(rules: &Rules) -> (Self, Vec<String>) {
+    pub(super) fn of<'r>(rules: impl Iterator<Item = yara_x::Rule<'r, 'r>>) -> (Self, Vec<String>) {
         let mut facts: HashMap<String, HashMap<String, Arc<Fact>>> = HashMap::new();
         let mut warnings = Vec::new();
-        for rule in rules.iter() {
+        for rule in rules {
             let fact = fact(&rule, &mut warnings);
             facts.entry(fact.namespace.clone()).or_default().insert(fact.symbol.clone(), Arc::new(fact));
         }
@@ -119,7 +119,7 @@ mod tests {
         let source = format!("rule r {{ {meta} condition: true }}");
         let mut compiler = yara_x::Compiler::new();
         compiler.new_namespace("a.yar").add_source(source.as_str()).unwrap();
-        let (facts, warnings) = Facts::of(&compiler.build());
+        let (facts, warnings) = Facts::of(compiler.build().iter());
         let fact = Arc::into_inner(facts.0.into_iter().next().unwrap().1.remove("r").unwrap()).unwrap();
         (fact, warnings)
     }
@@ -192,7 +192,7 @@ mod tests {
             let mut compiler = yara_x::Compiler::new();
             // What yara-x refuses is a broken file, and no concern of this module.
             prop_assume!(compiler.new_namespace("a.yar").add_source(source.as_str()).is_ok());
-            let (facts, warnings) = Facts::of(&compiler.build());
+            let (facts, warnings) = Facts::of(compiler.build().iter());
             let fact = facts.get("a.yar", "r").unwrap();
             prop_assert!(fact.score.value().abs() <= 10_000.0, "{fact:?}");
             let shown = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);

@@ -32,8 +32,11 @@ mod error;
 mod job;
 mod library;
 mod look;
+#[cfg(test)]
+mod malformed;
 mod meta;
 mod pool;
+mod scope;
 mod source;
 mod trust;
 mod watch;

@@ -1,6 +1,6 @@
 //! The worker threads: a queue, scanners that live long, and replacements for those that are stuck.
 //!
-//! Each worker holds its set of rules on its own stack and a scanner over it, because making a scanner
+//! Each worker holds its set of rules on its own stack and scanners over it, because making a scanner
 //! costs more than scanning a small mail. When a new set is put to use, it wakes, lets both go and
 //! begins anew.
 //!
@@ -127,7 +127,7 @@ impl Pool {
             match self.hire(&mut shop) {
                 Ok(()) => {
                     self.metrics.yara_workers_replaced.inc();
-                    tracing::warn!(stuck, live, mail = %job.input.id, "a YARA worker is stuck and was replaced");
+                    tracing::warn!(stuck, live, id = %job.input.id, "a YARA worker is stuck and was replaced");
                 }
                 Err(error) => tracing::error!(%error, stuck, "a stuck YARA worker could not be replaced"),
             }
@@ -195,10 +195,10 @@ impl Pool {
         }
     }
 
-    /// Serves with one set of rules and one scanner. Returns whether to go on with another.
+    /// Serves with one set of rules and its scanners. Returns whether to go on with another.
     fn serve(&self, held: &RefCell<Option<Entry>>) -> bool {
         let set = self.set();
-        let mut scanner = look::scanner(&set, self.max_matches);
+        let mut scanners = look::scanners(&set, self.max_matches);
         loop {
             let entry = match self.next(set.generation) {
                 Next::Look(entry) => entry,
@@ -210,7 +210,7 @@ impl Pool {
             }
             let job = Arc::clone(&entry.job);
             held.replace(Some(entry));
-            let end = look::look(&mut scanner, &set, &job);
+            let end = look::look(&mut scanners, &set, &job);
             let is_scanner_sound = matches!(end, End::Done { .. });
             if let Some(entry) = held.take()
                 && !self.finish(entry, end)

@@ -142,6 +142,22 @@ async fn rules_may_ask_for_name_type_and_rawness() {
 }
 
 #[tokio::test]
+async fn rules_see_each_name_that_a_part_has() {
+    let rules = r#"
+        rule each { condition: not is_raw }
+        rule name { condition: part_name matches /\.exe$/i }
+    "#;
+    let yara = Bench::new(&[("a.yar", rules)]).start();
+    let mut parts = vec![part("a.txt", "a/b", "x"), part("b.txt", "a/b", "x")];
+    parts[1].index = 1;
+    parts[1].other_names = vec!["c.txt".into(), "b.EXE".into()];
+    let report = look(&yara, input("raw", parts)).await;
+    let found: Vec<_> =
+        report.findings.iter().map(|f| (f.symbol.as_str(), f.location.as_deref().unwrap())).collect();
+    assert_eq!(found, [("each", "part 1 (a.txt), part 2 (b.txt)"), ("name", "part 2 (b.txt)")]);
+}
+
+#[tokio::test]
 async fn a_message_over_the_size_limit_is_skipped() {
     let mut bench = Bench::new(&[("a.yar", WORD)]);
     bench.config.max_size = ByteSize(4);
