@@ -117,7 +117,7 @@ impl Lists {
         let what = (list, What::Removed);
         let change = self.log.begin(what, &author(by), self.clock.now(), None, std::iter::once(step))?.id;
         self.kept.change(list, &[], gone, before.as_slice()).inspect_err(|_| self.log.forget(change))?;
-        self.log.prune(self.clock.now());
+        self.log.prune(self.clock.settled());
         let Some(before) = before else {
             self.mended(damage.as_deref());
             return Ok(Removed::WasDamaged { change });
@@ -132,7 +132,7 @@ impl Lists {
     /// If the disk did not take it; they match no more all the same.
     pub fn sweep(&self) -> Result<Vec<Swept>, ListsError> {
         let _claim = self.claim();
-        let now = self.clock.now();
+        let now = self.clock.settled();
         let mut swept = Vec::new();
         for list in List::ALL {
             let over: Vec<Listed> = {

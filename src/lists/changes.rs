@@ -123,7 +123,14 @@ impl Log {
             }
         }
         let (store, steps) = (store.clone(), store.tree("list_change_steps")?);
-        Ok((Self { store, heads, steps, kept: Mutex::new(kept) }, notes))
+        let log = Self { store, heads, steps, kept: Mutex::new(kept) };
+        log.forget_unmade();
+        Ok((log, notes))
+    }
+
+    /// Takes away what stands under the number of the next change: of one that failed, and could not be forgotten then.
+    pub(super) fn forget_unmade(&self) {
+        self.forget(self.newest().unwrap_or(0) + 1);
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<(u64, Timestamp, usize)>> {

@@ -7,6 +7,7 @@
 //! hundred thousand would do as well, but sled holds all other reads and writes back while it lasts, and
 //! takes eight times the memory (490 MB instead of 60).
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::Entry;
@@ -77,6 +78,46 @@ impl Kept {
         }
         kept.remove_all(&left_over)?;
         Ok((kept, loaded))
+    }
+
+    /// The database.
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Makes the database what `all` says, on disk when it returns: after it was opened again some of what was written
+    /// last may be missing, and some may stand there that was told to have failed.
+    pub(super) fn assert(&self, all: impl Iterator<Item = (List, Listed)>) -> Result<(), StoreError> {
+        for list in List::ALL {
+            let (key, holds) = (list.name().as_bytes(), self.generation(list));
+            if self.generations.get(key)?.unwrap_or(0) != holds {
+                self.generations.insert(key, &holds)?;
+            }
+        }
+        let mut missing: HashMap<Vec<u8>, Listed> =
+            all.map(|(list, listed)| (self.key(list, &listed.entry), listed)).collect();
+        let mut left_over = Vec::new();
+        for record in self.records.iter() {
+            match record {
+                Ok((key, found)) => match missing.get(&key) {
+                    Some(listed) if *listed == found => drop(missing.remove(&key)),
+                    Some(_) => {}
+                    None => left_over.push(key),
+                },
+                Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.remove_all(&left_over)?;
+        let mut batch = self.records.batch();
+        for (key, listed) in &missing {
+            batch.insert(key, listed)?;
+            if batch.len() == STEP {
+                self.records.apply(std::mem::replace(&mut batch, self.records.batch()))?;
+            }
+        }
+        self.records.apply(batch)?;
+        self.store.flush()
     }
 
     fn prefix(list: List, generation: u64) -> Vec<u8> {

@@ -37,7 +37,7 @@
 //!
 //! Where to find what: settings [`config`], what people write [`entry`] and `content`, what is known of an entry `listed`,
 //! look-up `index` and `slot`, what of a message meets which entry `claims`, the disk `kept`, adding, removing and expiry `change`, what was changed `changes`, taking it back `undo`, files `exchange` and `import`,
-//! reading `query`.
+//! reading `query`, after the database was away `mend`.
 
 mod change;
 mod changes;
@@ -51,6 +51,7 @@ mod index;
 mod kept;
 mod kind;
 mod listed;
+mod mend;
 mod networks;
 mod query;
 mod scope;
@@ -63,6 +64,7 @@ mod tests;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::model::{List, ListHit, ListHits, Matched, Recipient};
@@ -159,6 +161,8 @@ pub struct Lists {
     hit: Mutex<HashSet<(List, Entry)>>,
     /// Records that could not be read at the start, and were not put right since.
     damaged: Mutex<Vec<Damage>>,
+    /// Which opening of the database says what the index says.
+    generation: AtomicU64,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -202,6 +206,7 @@ impl Lists {
             changing: Mutex::default(),
             hit: Mutex::default(),
             damaged: Mutex::new(damaged),
+            generation: AtomicU64::new(store.generation()),
             clock,
             metrics,
         };
@@ -271,6 +276,12 @@ impl Lists {
                 Some(format!("{n} entries cannot be read and are left out; the log of the start names them"))
             }
         }
+    }
+
+    /// Does something while no entry is put on a list or taken off. Mail goes on.
+    pub fn while_still<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _claim = self.claim();
+        work()
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {

@@ -115,6 +115,24 @@ impl Lists {
         Ok(shown)
     }
 
+    /// Gives every step of every change that is kept to `see`. What cannot be read is left out. Blocks.
+    ///
+    /// # Errors
+    /// If the disk cannot be read.
+    pub fn each_step(&self, mut see: impl FnMut(&Step)) -> Result<(), ListsError> {
+        for change in self.log.list(None) {
+            let Ok(change) = change else { continue };
+            for piece in self.log.pieces(change.id) {
+                match piece {
+                    Ok(steps) => steps.iter().for_each(&mut see),
+                    Err(StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn first_steps(&self, id: u64) -> Result<Vec<Step>, StoreError> {
         let mut steps = self.log.pieces(id).next().transpose()?.unwrap_or_default();
         steps.truncate(SHOWN);

@@ -11,26 +11,35 @@
 //! `flush` is no fsync on Linux, so ours syncs the file as well.
 //!
 //! **Failures.** A damaged value is [`StoreError::Damaged`], which names tree and key; nothing is
-//! skipped. [`Store::open`] climbs a ladder when sled cannot read its files: snapshots aside, then the
-//! whole directory aside and an empty store. Each rung taken is a [`Recovery`], which the caller logs
+//! skipped. [`Store::open`] reads all but the audit's index, holds it to what was flushed last (`witness`), and
+//! climbs a ladder when sled cannot read its files or something is missing: snapshots aside, then the
+//! whole directory aside and an empty store, which the caller fills ([`Recovery::aside`]); until it says so
+//! ([`Store::recovered`]) each later `open` tells it again. Each rung taken is a [`Recovery`], which the caller logs
 //! loudly. Nothing is ever deleted by it. A store in use by another process, or written by a later
-//! version, is refused and left as it is.
+//! version, is refused and left as it is. After a write that the disk refused (it was full) sled takes nothing more:
+//! [`Store::trouble`] says so, what is read is as it was, and [`Store::reopen`] makes it work again without a restart.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ByteSize;
 
+mod dump;
+mod handle;
 mod recover;
+mod room;
 mod tree;
+mod unfinished;
 mod value;
+mod witness;
 
 #[cfg(test)]
 mod tests;
 
+pub use dump::{DumpError, Dumped};
+use handle::Handle;
 pub use recover::Recovery;
 pub use tree::{Batch, Iter, Tree};
 
@@ -113,6 +122,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the machine would not let it be read or written. Nothing is known to be damaged.
+    #[must_use]
+    pub const fn is_io(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Database { source: sled::Error::Io(_), .. })
+    }
+
     /// A bounded word for metrics.
     #[must_use]
     pub const fn label(&self) -> &'static str {
@@ -130,14 +145,17 @@ impl StoreError {
 /// The database of one daemon. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    db: sled::Db,
-    /// sled's data file, opened once more, because sled offers no way to sync it.
-    file: Arc<File>,
-    dir: PathBuf,
+    handle: Arc<Handle>,
+    /// The number of the last flush; held over each.
+    flushes: Arc<Mutex<u64>>,
 }
 
 /// The newest schema that this version reads and the one it writes.
-const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 1;
+/// Trees that are made again from elsewhere.
+const REBUILT: [&str; 2] = ["audit", "audit-meta"];
+/// Of the tree `meta`: the number of the last flush.
+const FLUSHES: &[u8] = b"flushes";
 
 impl Store {
     /// Opens the store in `dir`, or makes it. Blocks; reads a good part of the files.
@@ -147,18 +165,66 @@ impl Store {
     /// worked with. Damage is not an error: it is recovered from and reported.
     pub fn open(dir: &Path, config: &Config) -> Result<(Self, Vec<Recovery>), StoreError> {
         let (db, recoveries) = recover::open(dir, config)?;
-        let io = |action| move |source| StoreError::Io { dir: dir.to_owned(), action, source };
-        let file = File::open(dir.join("db")).map_err(io("opening the data file for syncing"))?;
-        let store = Self { db, file: Arc::new(file), dir: dir.to_owned() };
+        let flushes = Arc::new(Mutex::new(witness::read(dir)));
+        let store = Self { handle: Arc::new(Handle::new(db, dir, config)?), flushes };
         store.check_schema()?;
+        recover::checked(dir);
         Ok((store, recoveries))
+    }
+
+    /// What was lost is filled in again, is flushed, and somebody was told: no later [`Store::open`] tells it again.
+    ///
+    /// # Errors
+    /// If that cannot be noted on disk.
+    pub fn recovered(&self) -> Result<(), StoreError> {
+        unfinished::end(self.handle.dir()).map_err(|source| StoreError::Io {
+            dir: self.handle.dir().to_owned(),
+            action: "noting beside it that it is recovered",
+            source,
+        })
+    }
+
+    /// Whether a database in `dir` was begun anew and is not filled yet.
+    #[must_use]
+    pub fn is_unfinished(dir: &Path) -> bool {
+        unfinished::path(dir).exists()
+    }
+
+    /// Opens a copy of what was moved aside, as far as it can be opened: no ladder, and nothing is said of what it
+    /// lost.
+    ///
+    /// # Errors
+    /// A sentence, if sled cannot read it at all.
+    pub fn open_damaged(dir: &Path, config: &Config) -> Result<Self, String> {
+        let db = recover::attempt(dir, config).map_err(|e| e.to_string())??;
+        let handle = Handle::new(db, dir, config).map_err(|e| e.to_string())?;
+        Ok(Self { handle: Arc::new(handle), flushes: Arc::default() })
+    }
+
+    /// The number of the last flush that this database has: what is older has a lower one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn flushed(&self) -> Result<u64, StoreError> {
+        Ok(self.tree::<u64>("meta")?.get(FLUSHES)?.unwrap_or(0))
+    }
+
+    /// Counts flushes on from `number`, where this store takes the place of another one.
+    pub fn count_on_from(&self, number: u64) {
+        let mut flushes = self.flushes.lock().unwrap_or_else(PoisonError::into_inner);
+        *flushes = number.max(*flushes);
+    }
+
+    /// Notes that the database should be read as a whole at the next start: something in it cannot be read.
+    pub fn suspect(&self) {
+        recover::suspect(self.handle.dir());
     }
 
     fn check_schema(&self) -> Result<(), StoreError> {
         let meta: Tree<u32> = self.tree("meta")?;
         match meta.get(b"schema")? {
             Some(found) if found > SCHEMA => {
-                Err(StoreError::Newer { dir: self.dir.clone(), found, known: SCHEMA })
+                Err(StoreError::Newer { dir: self.handle.dir().to_owned(), found, known: SCHEMA })
             }
             Some(_) => Ok(()),
             None => {
@@ -173,12 +239,8 @@ impl Store {
     /// # Errors
     /// If sled cannot open it.
     pub fn tree<V>(&self, name: &'static str) -> Result<Tree<V>, StoreError> {
-        let inner = self.db.open_tree(name).map_err(|source| StoreError::Database {
-            tree: name,
-            action: "open",
-            source,
-        })?;
-        Ok(Tree::new(inner, name))
+        self.handle.with(name, "open", |_| Ok(()))?;
+        Ok(Tree::new(Arc::clone(&self.handle), name))
     }
 
     /// Makes all that was written before survive a power failure.
@@ -186,12 +248,36 @@ impl Store {
     /// # Errors
     /// If writing or syncing failed; what was written since the last success may then be lost.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(|source| StoreError::Database { tree: "(all)", action: "flush", source })?;
-        self.file.sync_data().map_err(|source| StoreError::Io {
-            dir: self.dir.clone(),
-            action: "syncing the data file",
-            source,
-        })
+        let mut flushes = self.flushes.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *flushes + 1;
+        self.tree("meta")?.insert(FLUSHES, &number)?;
+        self.handle.sync()?;
+        *flushes = number;
+        if let Err(error) = witness::write(self.handle.dir(), number) {
+            tracing::warn!(%error, "how far the database reaches could not be noted beside it");
+        }
+        Ok(())
+    }
+
+    /// Why nothing more can be written, until [`Self::reopen`] has opened it again.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.handle.trouble()
+    }
+
+    /// Counts how often it was opened. With a new number some of what was written and not flushed may be gone.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.handle.generation()
+    }
+
+    /// Opens it again where it is in [trouble](Self::trouble) and can be written now; all trees go on with it. True if
+    /// it did. Blocks, and holds up everybody else who wants something of the database.
+    ///
+    /// # Errors
+    /// If there is no room yet, somebody reads it for long, or its files are damaged: a start then recovers them.
+    pub fn reopen(&self) -> Result<bool, StoreError> {
+        self.handle.reopen()
     }
 
     /// Bytes on disk.
@@ -199,22 +285,18 @@ impl Store {
     /// # Errors
     /// If the files cannot be looked at.
     pub fn size_on_disk(&self) -> Result<ByteSize, StoreError> {
-        self.db.size_on_disk().map(ByteSize).map_err(|source| StoreError::Database {
-            tree: "(all)",
-            action: "measure",
-            source,
-        })
+        self.handle.db("(all)", "measure", sled::Db::size_on_disk).map(ByteSize)
     }
 
     /// Where it is.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.handle.dir()
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Store").field("dir", &self.handle.dir()).finish_non_exhaustive()
     }
 }

@@ -36,7 +36,7 @@ fn a_damaged_value_is_named_and_its_neighbours_are_still_read() {
     for n in 1..=3u64 {
         tree.insert(format!("k{n}").as_bytes(), &n).unwrap();
     }
-    let raw = store.db.open_tree("numbers").unwrap();
+    let raw = store.handle.raw("numbers");
     let mut bytes = raw.get("k2").unwrap().unwrap().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
     raw.insert("k2", bytes).unwrap();
@@ -55,7 +55,7 @@ fn a_value_under_a_key_that_is_not_its_own_is_damage() {
     let store = store(dir.path());
     let tree: Tree<u64> = store.tree("numbers").unwrap();
     tree.insert(b"mine", &7).unwrap();
-    let raw = store.db.open_tree("numbers").unwrap();
+    let raw = store.handle.raw("numbers");
     let bytes = raw.get("mine").unwrap().unwrap();
     raw.insert("other", bytes).unwrap();
     assert!(matches!(tree.get(b"other"), Err(StoreError::Damaged { .. })));
@@ -94,7 +94,8 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
             .filter(|e| {
                 let name = e.as_ref().unwrap().file_name();
                 let ours = dir.path().file_name().unwrap();
-                name != ours && name.to_string_lossy().starts_with(&*ours.to_string_lossy())
+                let kept = name.to_string_lossy();
+                name != ours && kept.starts_with(&*ours.to_string_lossy()) && !kept.ends_with(".head")
             })
             .count(),
         0
@@ -154,12 +155,42 @@ fn a_store_that_cannot_be_opened_is_moved_aside_whole_and_an_empty_one_made() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_read_is_an_error_and_stays() {
+fn a_file_in_place_of_the_directory_is_moved_aside_and_kept() {
     let tmp = tempfile::tempdir().unwrap();
     let file = tmp.path().join("db");
     std::fs::write(&file, b"a file, not a directory").unwrap();
-    assert!(matches!(Store::open(&file, &Config::default()), Err(StoreError::Io { .. })));
-    assert_eq!(std::fs::read(&file).unwrap(), b"a file, not a directory");
+    let (_, recoveries) = Store::open(&file, &Config::default()).unwrap();
+    let aside = recoveries.last().unwrap().aside().unwrap();
+    assert_eq!(std::fs::read(aside).unwrap(), b"a file, not a directory");
+}
+
+#[test]
+fn an_empty_store_in_place_of_a_damaged_one_is_told_at_each_start_until_it_is_filled() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = filled(tmp.path());
+    std::fs::OpenOptions::new().write(true).open(dir.join("db")).unwrap().set_len(100).unwrap();
+    let open = || {
+        let (store, recoveries) = Store::open(&dir, &Config::default()).unwrap();
+        (store, recoveries.last().and_then(|last| last.aside().map(Path::to_owned)))
+    };
+    let (store, first) = open();
+    assert!(first.as_ref().is_some_and(|aside| aside.is_dir()));
+    drop(store);
+    let (store, second) = open();
+    assert_eq!(second, first);
+    // What was filled in so far is damaged as well: it is still filled from the first.
+    drop(store);
+    std::fs::OpenOptions::new().write(true).open(dir.join("db")).unwrap().set_len(100).unwrap();
+    let (store, third) = open();
+    assert_eq!(third, first);
+    drop(store);
+    // Killed between moving aside and making the new one.
+    std::fs::remove_dir_all(&dir).unwrap();
+    let (store, fourth) = open();
+    assert_eq!(fourth, first);
+    store.recovered().unwrap();
+    drop(store);
+    assert_eq!(open().1, None);
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {

@@ -2,22 +2,24 @@
 
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::handle::Handle;
 use super::{StoreError, value};
 
 /// Values of type `V` under byte keys, sorted by key. Cheap to clone. All calls block.
 pub struct Tree<V> {
-    inner: sled::Tree,
+    handle: Arc<Handle>,
     name: &'static str,
     holds: PhantomData<fn() -> V>,
 }
 
 impl<V> Tree<V> {
-    pub(super) fn new(inner: sled::Tree, name: &'static str) -> Self {
-        Self { inner, name, holds: PhantomData }
+    pub(super) fn new(handle: Arc<Handle>, name: &'static str) -> Self {
+        Self { handle, name, holds: PhantomData }
     }
 
     /// Its name.
@@ -31,7 +33,7 @@ impl<V> Tree<V> {
     /// # Errors
     /// If sled cannot.
     pub fn remove(&self, key: &[u8]) -> Result<bool, StoreError> {
-        self.inner.remove(key).map(|old| old.is_some()).map_err(self.failed("remove from"))
+        self.with("remove from", |tree| tree.remove(key)).map(|old| old.is_some())
     }
 
     /// Whether there is a value under `key`; it is not looked at.
@@ -39,7 +41,7 @@ impl<V> Tree<V> {
     /// # Errors
     /// If sled cannot.
     pub fn contains(&self, key: &[u8]) -> Result<bool, StoreError> {
-        self.inner.contains_key(key).map_err(self.failed("read"))
+        self.with("read", |tree| tree.contains_key(key))
     }
 
     /// Removes everything. Slow: one step for each value.
@@ -47,7 +49,7 @@ impl<V> Tree<V> {
     /// # Errors
     /// If sled cannot.
     pub fn clear(&self) -> Result<(), StoreError> {
-        self.inner.clear().map_err(self.failed("clear"))
+        self.with("clear", sled::Tree::clear)
     }
 
     /// Does a batch: all of it or, after a crash, nothing.
@@ -55,12 +57,15 @@ impl<V> Tree<V> {
     /// # Errors
     /// If sled cannot.
     pub fn apply(&self, batch: Batch<V>) -> Result<(), StoreError> {
-        self.inner.apply_batch(batch.inner).map_err(self.failed("write to"))
+        self.with("write to", |tree| tree.apply_batch(batch.inner))
     }
 
-    fn failed(&self, action: &'static str) -> impl FnOnce(sled::Error) -> StoreError + use<V> {
-        let tree = self.name;
-        move |source| StoreError::Database { tree, action, source }
+    fn with<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&sled::Tree) -> sled::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.handle.with(self.name, action, work)
     }
 
     fn encode_failed(&self, source: serde_json::Error) -> StoreError {
@@ -78,7 +83,7 @@ impl<V: Serialize + DeserializeOwned> Tree<V> {
     /// # Errors
     /// If it is damaged, or sled cannot read.
     pub fn get(&self, key: &[u8]) -> Result<Option<V>, StoreError> {
-        let found = self.inner.get(key).map_err(self.failed("read"))?;
+        let found = self.with("read", |tree| tree.get(key))?;
         found.map(|bytes| self.decode(key, &bytes)).transpose()
     }
 
@@ -88,7 +93,7 @@ impl<V: Serialize + DeserializeOwned> Tree<V> {
     /// If sled cannot write.
     pub fn insert(&self, key: &[u8], value: &V) -> Result<(), StoreError> {
         let bytes = value::encode(key, value).map_err(|e| self.encode_failed(e))?;
-        self.inner.insert(key, bytes).map(drop).map_err(self.failed("write to"))
+        self.with("write to", |tree| tree.insert(key, bytes)).map(drop)
     }
 
     /// Changes the value under `key` in one step that no other writer can come between: `change` is
@@ -102,14 +107,14 @@ impl<V: Serialize + DeserializeOwned> Tree<V> {
         key: &[u8],
         mut change: impl FnMut(Option<V>) -> Option<V>,
     ) -> Result<Option<V>, StoreError> {
-        let mut old = self.inner.get(key).map_err(self.failed("read"))?;
+        let mut old = self.with("read", |tree| tree.get(key))?;
         loop {
             let value = old.as_deref().map(|bytes| self.decode(key, bytes)).transpose()?;
             let new = change(value);
             let bytes =
                 new.as_ref().map(|v| value::encode(key, v)).transpose().map_err(|e| self.encode_failed(e))?;
-            let swapped = self.inner.compare_and_swap(key, old.as_ref(), bytes);
-            match swapped.map_err(self.failed("write to"))? {
+            let swapped = self.with("write to", |tree| tree.compare_and_swap(key, old.as_ref(), bytes));
+            match swapped? {
                 Ok(()) => return Ok(new),
                 Err(conflict) => old = conflict.current,
             }
@@ -129,9 +134,13 @@ impl<V: Serialize + DeserializeOwned> Tree<V> {
         let bounds = (own(range.start_bound()), own(range.end_bound()));
         if is_empty(&bounds) {
             // sled would panic or give the whole tree for a range that ends before it begins.
-            return Iter { inner: None, tree: self.clone() };
+            return Iter { inner: Inner::Nothing, tree: self.clone() };
         }
-        Iter { inner: Some(self.inner.range::<Vec<u8>, _>(bounds)), tree: self.clone() }
+        let inner = match self.with("read", |tree| Ok(tree.range::<Vec<u8>, _>(bounds))) {
+            Ok(inner) => Inner::Of(Box::new(inner)),
+            Err(error) => Inner::Failed(error),
+        };
+        Iter { inner, tree: self.clone() }
     }
 
     /// All values, in the order of their keys.
@@ -161,7 +170,7 @@ fn is_empty(bounds: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
 
 impl<V> Clone for Tree<V> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), name: self.name, holds: PhantomData }
+        Self { handle: Arc::clone(&self.handle), name: self.name, holds: PhantomData }
     }
 }
 
@@ -219,14 +228,41 @@ impl<V> std::fmt::Debug for Batch<V> {
 
 /// Keys and values in order. A damaged value is an `Err` at its place; the next call goes on behind it.
 pub struct Iter<V> {
-    inner: Option<sled::Iter>,
+    inner: Inner,
     tree: Tree<V>,
 }
 
+enum Inner {
+    Nothing,
+    /// To be told once.
+    Failed(StoreError),
+    Of(Box<sled::Iter>),
+}
+
 impl<V: Serialize + DeserializeOwned> Iter<V> {
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> Option<Result<(Vec<u8>, V), StoreError>> {
+        let item = match std::mem::replace(&mut self.inner, Inner::Nothing) {
+            Inner::Nothing => return None,
+            Inner::Failed(error) => return Some(Err(error)),
+            Inner::Of(mut inner) => {
+                let item = step(&mut inner)?;
+                // sled gives the same read error for ever; one is enough.
+                if item.is_ok() {
+                    self.inner = Inner::Of(inner);
+                }
+                item
+            }
+        };
+        Some(self.item(item))
+    }
+
     fn item(&self, item: sled::Result<(sled::IVec, sled::IVec)>) -> Result<(Vec<u8>, V), StoreError> {
-        let (key, bytes) = item.map_err(self.tree.failed("read"))?;
-        let value = self.tree.decode(&key, &bytes)?;
+        let tree = &self.tree;
+        let (key, bytes) = item.map_err(|source| tree.handle.failed(tree.name, "read", source))?;
+        let value = tree.decode(&key, &bytes)?;
         Ok((key.to_vec(), value))
     }
 }
@@ -235,22 +271,13 @@ impl<V: Serialize + DeserializeOwned> Iterator for Iter<V> {
     type Item = Result<(Vec<u8>, V), StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.inner.as_mut()?.next()?;
-        if item.is_err() {
-            // sled gives the same read error for ever; one is enough.
-            self.inner = None;
-        }
-        Some(self.item(item))
+        self.step(Iterator::next)
     }
 }
 
 impl<V: Serialize + DeserializeOwned> DoubleEndedIterator for Iter<V> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let item = self.inner.as_mut()?.next_back()?;
-        if item.is_err() {
-            self.inner = None;
-        }
-        Some(self.item(item))
+        self.step(DoubleEndedIterator::next_back)
     }
 }
 

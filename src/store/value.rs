@@ -14,13 +14,30 @@ pub(super) fn encode<V: Serialize>(key: &[u8], value: &V) -> Result<Vec<u8>, ser
     let mut bytes = Vec::with_capacity(256);
     bytes.extend_from_slice(&[FORMAT, 0, 0, 0, 0]);
     serde_json::to_writer(&mut bytes, value)?;
+    seal(key, &mut bytes);
+    Ok(bytes)
+}
+
+/// The same of a payload that is JSON already.
+pub(super) fn sealed(key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![FORMAT, 0, 0, 0, 0];
+    bytes.extend_from_slice(payload);
+    seal(key, &mut bytes);
+    bytes
+}
+
+fn seal(key: &[u8], bytes: &mut [u8]) {
     let (header, payload) = bytes.split_at_mut(HEADER);
     header[1..].copy_from_slice(&checksum(key, payload).to_le_bytes());
-    Ok(bytes)
 }
 
 /// Undoes [`encode`], or says in a few words what is wrong.
 pub(super) fn decode<V: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<V, String> {
+    serde_json::from_slice(payload(key, bytes)?).map_err(|e| format!("its content is not understood: {e}"))
+}
+
+/// The payload, if it is what was written.
+pub(super) fn payload<'v>(key: &[u8], bytes: &'v [u8]) -> Result<&'v [u8], String> {
     let (header, payload) = bytes
         .split_at_checked(HEADER)
         .ok_or_else(|| format!("it has {} bytes, fewer than a value can have", bytes.len()))?;
@@ -30,7 +47,7 @@ pub(super) fn decode<V: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<V,
     if header[1..] != checksum(key, payload).to_le_bytes() {
         return Err("its checksum does not fit".to_owned());
     }
-    serde_json::from_slice(payload).map_err(|e| format!("its content is not understood: {e}"))
+    Ok(payload)
 }
 
 fn checksum(key: &[u8], payload: &[u8]) -> u32 {

@@ -1,8 +1,10 @@
 //! Time of day, and ids made from it. Tests hold it still.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::steps::{Ahead, Steps};
 
 use crate::model::{MailId, Timestamp};
 
@@ -11,19 +13,30 @@ use crate::model::{MailId, Timestamp};
 pub struct Clock {
     /// Milliseconds since 1970 at which the clock is held, or `None` for the machine's own.
     held: Option<Arc<AtomicU64>>,
+    /// What is known of its steps; the same for all clones.
+    steps: Arc<Mutex<Steps>>,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
-    pub const fn system() -> Self {
-        Self { held: None }
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// The machine's clock, of which `last` is the last that was seen before the start: see [`Steps::since`].
+    #[must_use]
+    pub fn system_since(last: Timestamp) -> Self {
+        let clock = Self::default();
+        let steps = Steps::since(last, clock.now(), Instant::now());
+        *clock.steps.lock().unwrap_or_else(PoisonError::into_inner) = steps;
+        clock
     }
 
     /// A clock that stands still at `at` until [`Self::advance`].
     #[must_use]
     pub fn held(at: Timestamp) -> Self {
-        Self { held: Some(Arc::new(AtomicU64::new(at.millis()))) }
+        Self { held: Some(Arc::new(AtomicU64::new(at.millis()))), steps: Arc::default() }
     }
 
     /// Moves a held clock forward; the machine's own is left alone.
@@ -44,6 +57,29 @@ impl Clock {
                 Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
             }
         }
+    }
+
+    /// Now, as far as it is believed: what is removed for its age goes by this, and in which day's file a record is.
+    /// A clock that leaps ahead must not empty the quarantine; see [`Steps`].
+    #[must_use]
+    pub fn settled(&self) -> Timestamp {
+        let now = self.now();
+        if self.held.is_some() {
+            return now;
+        }
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).settled(now, Instant::now())
+    }
+
+    /// How far the time of day leapt ahead, while that is not believed yet.
+    #[must_use]
+    pub fn ahead(&self) -> Option<Ahead> {
+        if self.held.is_some() {
+            return None;
+        }
+        let (wall, now) = (self.now(), Instant::now());
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.settled(wall, now);
+        steps.ahead(wall, now)
     }
 
     /// A new id for a message seen now.

@@ -22,9 +22,25 @@ pub fn entered(test: &str, addresses: &[&str], environment: &[(&str, &str)]) -> 
         }
         return true;
     }
-    let Some(mut within) = namespace() else {
-        let missing = "no network namespace can be made (unshare -n, ip)";
-        mta::not_run::not_run(test, missing, "install util-linux and iproute2, and run the tests as root");
+    let missing = "no network namespace can be made (unshare -n, ip)";
+    let remedy = "install util-linux and iproute2, and run the tests as root";
+    within(test, namespace(), (missing, remedy), environment)
+}
+
+/// The same for a namespace of any kind: whether this process is within. `command` runs a program there; `None`: it cannot
+/// be made, and what is `missing` is told.
+#[expect(clippy::print_stdout, reason = "what the process within says is said by this test")]
+pub fn within(
+    test: &str,
+    command: Option<Command>,
+    (missing, remedy): (&str, &str),
+    environment: &[(&str, &str)],
+) -> bool {
+    if std::env::var_os(INSIDE).is_some_and(|inside| inside == test) {
+        return true;
+    }
+    let Some(mut within) = command else {
+        mta::not_run::not_run(test, missing, remedy);
         return false;
     };
     within.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
@@ -32,6 +48,7 @@ pub fn entered(test: &str, addresses: &[&str], environment: &[(&str, &str)]) -> 
     let told = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).join("\n");
     assert!(output.status.success(), "{told}");
     assert!(told.contains("1 passed"), "{test} is no test of this program: {told}");
+    print!("{told}");
     false
 }
 
