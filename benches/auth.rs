@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use data_encoding::BASE64;
 use mail_auth::common::crypto::{RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter as _;
-use mail_auth::dkim::{Canonicalization, DkimSigner};
+use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
 use mailward::dns::{self, Resolver};
 use mailward::mail::header;
 use mailward::model::{
@@ -42,31 +41,19 @@ impl Sender {
     /// # Errors
     /// If there is no openssl(1) to make the key.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let dir = guard::Dir::new("key")?;
-        let file = dir.path().join("rsa.pem");
-        let mut make = std::process::Command::new("openssl");
-        make.args(["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
-        guard::run(make.arg(&file))?;
-        let der = PrivateKeyDer::from_pem_file(&file).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let key = RsaKey::<Sha256>::from_key_der(der).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let key = Key::new()?;
         let zone = format!(
             "remote.example TXT v=spf1 mx ip4:192.0.2.0/24 ip4:127.0.0.1 -all\n\
              remote.example MX 10 mail.remote.example\n\
              mail.remote.example A 127.0.0.1\n\
              1.0.0.127.in-addr.arpa PTR mail.remote.example\n\
              _dmarc.remote.example TXT v=DMARC1; p=reject; rua=mailto:dmarc@remote.example\n\
-             s1._domainkey.remote.example TXT v=DKIM1; k=rsa; p={}\n",
-            BASE64.encode(&key.public_key())
+             {}",
+            key.record
         );
         let plain = Template::new(Kind::Text);
-        let signer = DkimSigner::from_key(key)
-            .domain("remote.example")
-            .selector("s1")
-            .headers(["From", "To", "Subject", "Date", "MIME-Version", "Content-Type"])
-            .header_canonicalization(Canonicalization::Relaxed)
-            .body_canonicalization(Canonicalization::Relaxed);
-        let signature = signer.sign(&plain.message("any")).map_err(|error| anyhow::anyhow!("{error}"))?;
-        Ok(Self { dns: Dns::serving(&zone)?, mail: plain.below(&signature.to_header()) })
+        let field = key.field(&plain.message("any"))?;
+        Ok(Self { dns: Dns::serving(&zone)?, mail: plain.below(&field) })
     }
 
     /// A daemon that asks this DNS.
@@ -75,6 +62,50 @@ impl Sender {
     /// If it does not start.
     pub(crate) fn daemon(&self) -> anyhow::Result<Daemon> {
         Daemon::start(&self.dns.section())
+    }
+}
+
+/// Signs for remote.example with rsa-2048.
+pub(crate) struct Key {
+    signer: DkimSigner<RsaKey<Sha256>, Done>,
+    /// The public key as a line of a zone.
+    pub(crate) record: String,
+}
+
+impl Key {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// If there is no openssl(1) to make it.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let dir = guard::Dir::new("key")?;
+        let file = dir.path().join("rsa.pem");
+        let mut make = std::process::Command::new("openssl");
+        make.args(["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
+        guard::run(make.arg(&file))?;
+        let der = PrivateKeyDer::from_pem_file(&file).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let key = RsaKey::<Sha256>::from_key_der(der).map_err(|error| anyhow::anyhow!("{error}"))?;
+        // A SubjectPublicKeyInfo, as every zone has it; the bare key that RFC 6376 also allows is unknown to others.
+        let pem =
+            guard::run(std::process::Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&file))?;
+        let public: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let record = format!("s1._domainkey.remote.example TXT v=DKIM1; k=rsa; p={public}\n");
+        let signer = DkimSigner::from_key(key)
+            .domain("remote.example")
+            .selector("s1")
+            .headers(["From", "To", "Subject", "Date", "MIME-Version", "Content-Type"])
+            .header_canonicalization(Canonicalization::Relaxed)
+            .body_canonicalization(Canonicalization::Relaxed);
+        Ok(Self { signer, record })
+    }
+
+    /// The field that signs a message, with its line end.
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub(crate) fn field(&self, message: &[u8]) -> anyhow::Result<String> {
+        let signature = self.signer.sign(message).map_err(|error| anyhow::anyhow!("{error}"))?;
+        Ok(signature.to_header())
     }
 }
 

@@ -133,6 +133,14 @@ fn again(parts: &Parts) -> Parts {
 /// # Errors
 /// If it does not start or does not read them.
 pub(crate) fn daemon(entries: usize) -> anyhow::Result<Daemon> {
+    daemon_with(entries, "")
+}
+
+/// The same with more sections of configuration.
+///
+/// # Errors
+/// As [`daemon`].
+pub(crate) fn daemon_with(entries: usize, more: &str) -> anyhow::Result<Daemon> {
     let site = Site::new()?;
     let (links, domains) = (site.path().join("links.txt"), site.path().join("domains.txt"));
     std::fs::write(&links, list(entries))?;
@@ -140,7 +148,7 @@ pub(crate) fn daemon(entries: usize) -> anyhow::Result<Daemon> {
     std::fs::write(&domains, names.collect::<String>())?;
     let config = site.defaults(&format!(
         "[feed.links]\nformat = \"urls\"\nurl = \"file://{}\"\n\
-         [feed.domains]\nformat = \"domains\"\nurl = \"file://{}\"\n",
+         [feed.domains]\nformat = \"domains\"\nurl = \"file://{}\"\n{more}",
         links.display(),
         domains.display()
     ));

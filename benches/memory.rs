@@ -33,10 +33,19 @@ pub(crate) fn report(postfix: &Postfix, daemon: &Daemon, idle: u64) -> anyhow::R
         let allowed = 3 * bytes + 8 * MIB;
         println!("| {name} (answers: {answers}) | {} | {} |", mib(peak.saturating_sub(rest)), mib(allowed));
     }
+    let (before, _) = process::memory(daemon.pid())?;
     let idle_connections = hold_connections(daemon)?;
+    let (now, _) = process::memory(daemon.pid())?;
+    let (grown, allowed) = (now.saturating_sub(before), 25_000 * u64::try_from(IDLE_CONNECTIONS)?);
+    println!(
+        "| {} idle connections, over rest | {} | {} |",
+        idle_connections.len(),
+        mib(grown),
+        mib(allowed)
+    );
     let run = sender::send(port, &Template::new(Kind::Text), "idle", 800, SESSIONS)?;
     let (now, _) = process::memory(daemon.pid())?;
-    println!("| with {} idle connections | {} | – |", idle_connections.len(), mib(now));
+    println!("| after all of this, beside them | {} | – |", mib(now));
     println!("\nBeside {} idle connections: {:.0} messages/s of text.", idle_connections.len(), run.rate());
     Ok(())
 }

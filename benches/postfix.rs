@@ -7,13 +7,15 @@
 //!
 //! ```text
 //! bench [--rounds N] [--scale PERCENT] [--without-mailward] [--neighbours] [--auth] [--hash] [--links] [--rules]
+//! bench --peers [--rounds N] [--scale PERCENT] [--only ROW,…]
 //! ```
 //!
 //! The last part, [`neighbours`], is about rspamd and clamd and needs both; `--neighbours` measures nothing else.
 //! `--auth` measures [`auth`] alone, and the whole way of a signed mail that is verified.
 //! `--hash` measures [`hash`] alone and needs no Postfix. `--links` measures [`links`] and [`feeds`].
-//! `--rules` measures [`rules`] alone and needs no Postfix.
+//! `--rules` measures [`rules`] alone and needs no Postfix. `--peers` is `make bench-peers`: [`peers`] and nothing else.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#![expect(clippy::print_stderr, reason = "a long run tells how far it is, beside the table")]
 
 mod auth;
 mod direct;
@@ -26,6 +28,7 @@ mod memory;
 #[path = "../tests/mta/mod.rs"]
 mod mta;
 mod neighbours;
+mod peers;
 mod process;
 mod rules;
 mod sender;
@@ -49,6 +52,9 @@ fn main() -> anyhow::Result<()> {
         Mode::Floor(address) => return floor::serve(&address),
         Mode::Bench(settings) => settings,
     };
+    if settings.peers {
+        return peers::run(&settings);
+    }
     if settings.neighbours {
         println!("{}", table::machine());
         return neighbours::report(settings.rounds, settings.scale);
@@ -103,6 +109,9 @@ struct Settings {
     hash: bool,
     links: bool,
     rules: bool,
+    peers: bool,
+    /// Rows of the comparison; none named is all of them.
+    only: Vec<String>,
 }
 
 enum Mode {
@@ -121,6 +130,8 @@ impl Settings {
             hash: false,
             links: false,
             rules: false,
+            peers: false,
+            only: Vec::new(),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -135,6 +146,8 @@ impl Settings {
                 "--links" => settings.links = true,
                 "--rules" => settings.rules = true,
                 "--neighbours" => settings.neighbours = true,
+                "--peers" => settings.peers = true,
+                "--only" => settings.only = value()?.split(',').map(str::to_owned).collect(),
                 other => anyhow::bail!("unknown argument {other}"),
             }
         }

@@ -69,9 +69,9 @@ pub(crate) fn rows<'a>(
 /// Median, least and most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
 }
 
 impl Spread {
