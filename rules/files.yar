@@ -72,15 +72,16 @@ rule DISK_IMAGE_ATTACHMENT
         severity    = "medium"
         category    = "suspicious"
         score       = 4
-    strings:
-        $iso  = "CD001" fullword
-        $udf  = /(BEA01|NSR0[23])/
-        $vhdx = "vhdxfile"
-        $vhd  = "conectix"
     condition:
+        // "CD001"; "BEA01", "NSR02" and "NSR03"; "vhdxfile"; "conectix". Numbers, because a pattern, wherever it must
+        // stand, has the whole file searched.
         not is_raw and (
-            $iso at 32769 or $udf at 32769 or $vhdx at 0 or $vhd at 0
-            or filesize > 1024 and $vhd at filesize - 512
+            uint32be(32769) == 0x43443030 and uint8(32773) == 0x31
+            or uint32be(32769) == 0x42454130 and uint8(32773) == 0x31
+            or uint32be(32769) == 0x4E535230 and (uint8(32773) == 0x32 or uint8(32773) == 0x33)
+            or uint32be(0) == 0x76686478 and uint32be(4) == 0x66696C65
+            or uint32be(0) == 0x636F6E65 and uint32be(4) == 0x63746978
+            or filesize > 1024 and uint32be(filesize - 512) == 0x636F6E65 and uint32be(filesize - 508) == 0x63746978
         )
 }
 
@@ -94,12 +95,11 @@ rule DISK_IMAGE_DROPPER
         category    = "malware"
         score       = 7
     strings:
-        $iso    = "CD001" fullword
         $name   = /\.(LNK|EXE|SCR|HTA|JSE?|VBS|VBE|WSF|BAT|CMD|DLL|PS1);1/ nocase
         // Joliet: UTF-16, most significant byte first, "name.lnk" then perhaps ";1".
         $joliet = /\x00\.\x00(l\x00n\x00k|e\x00x\x00e|s\x00c\x00r|h\x00t\x00a|v\x00b\x00[se]|w\x00s\x00f|b\x00a\x00t|c\x00m\x00d|d\x00l\x00l|p\x00s\x001)/ nocase
     condition:
-        not is_raw and $iso at 32769 and ($name or $joliet)
+        not is_raw and uint32be(32769) == 0x43443030 and uint8(32773) == 0x31 and ($name or $joliet)
 }
 
 rule ARCHIVE_PROGRAM
@@ -130,25 +130,6 @@ rule ARCHIVE_PROGRAM
         )
 }
 
-rule ARCHIVE_PASSWORD_GIVEN
-{
-    meta:
-        description = "an encrypted archive, and its password in the same mail"
-        author      = "mailward"
-        reference   = "MITRE ATT&CK T1027.013; APPNOTE.TXT 4.4.4 (bit 0: encrypted)"
-        severity    = "medium"
-        category    = "suspicious"
-        score       = 4
-    strings:
-        // A zip's first local header in base64: version, flags with bit 0 set.
-        $zip      = /\nUEsDB(BQA|AoA|DMA)(AQ|AR|CQ|Cw|Aw|CA[EJ])[AIg]/
-        // RAR 4 with encrypted headers; RAR 5's encryption header right behind the signature.
-        $rar      = /\nUmFyIRoH(AM6Zc4AA|AQ[A-D][A-Za-z0-9+\/]{6}[AQgw][QRST])/
-        $password = /([Pp]ass ?(word|code|wort)|PASS ?(WORD|CODE|WORT)|[Kk]ennwort|[Mm]ot de passe|[Cc]ontrase(\xc3\xb1|=C3=B1|\xf1|=F1)a|[Ss]enha|[Ww]achtwoord)( (is|ist|est|es|do|for|to|of|zum|la)[a-z ]{0,30})?\s{0,3}[:=]\s{0,3}(<b>|<strong>|\*|"|')?[^\s<>"']{3,30}/
-    condition:
-        is_raw and ($zip or $rar) and $password
-}
-
 rule ACE_ARCHIVE
 {
     meta:
@@ -158,8 +139,7 @@ rule ACE_ARCHIVE
         severity    = "high"
         category    = "malware"
         score       = 7
-    strings:
-        $ace = "**ACE**"
     condition:
-        not is_raw and $ace at 7
+        // "**ACE**"
+        not is_raw and uint32be(7) == 0x2A2A4143 and uint16be(11) == 0x452A and uint8(13) == 0x2A
 }

@@ -26,11 +26,17 @@ rule HTML_SMUGGLING
         $start4  = ".click()"
         // What is hidden: MZ, zip, rar, 7z, OLE, ISO behind base64.
         $payload = /["'`](TVqQAAM|TVpQAAI|UEsDB[AB]|UmFyIRoH|N3q8ryc|0M8R4KGx)[A-Za-z0-9+\/]{40}/
+        // A page that draws may well save its own picture (charts, reports): there only what it brings along counts.
+        $draws1  = ".toBlob("
+        $draws2  = ".toDataURL("
+        $brings1 = /atob\s{0,3}\(\s{0,3}["'`][A-Za-z0-9+\/]{200}/
+        $brings2 = /Uint8Array(\.of|\.from)?\(\s{0,3}\[?(\s{0,3}(0x)?[0-9a-fA-F]{1,3}\s{0,3},){100}/
     condition:
         not is_raw
         and (part_type == "text/html" or part_type contains "xml" or part_name matches /\.(s?html?|xhtml|xht|svg|hta)$/i)
         and (
             any of ($blob*) and any of ($save*) and any of ($decode*) and any of ($start*)
+                and (none of ($draws*) or any of ($brings*))
             or $payload and any of ($blob*, $save*)
         )
 }

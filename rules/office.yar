@@ -112,9 +112,9 @@ rule DDE_COMMAND
         $cell  = /[=+@-][\s"']{0,4}(cmd|mshta|powershell|rundll32|regsvr32|msexcel)(\.exe)?[\s"']{0,2}\|[\s"']{0,4}[\/-]/ nocase
     condition:
         not is_raw and (
-            $field and (uint32be(0) == 0xD0CF11E0 or uint32be(0) == 0x7B5C7274 or part_type contains "xml"
-                        or part_name matches /\.(rtf|docx?|xml|mht)$/i)
-            or $cell and (part_name matches /\.(csv|tsv|txt|slk|iqy|xlsx?|xml)$/i or part_type endswith "csv")
+            (uint32be(0) == 0xD0CF11E0 or uint32be(0) == 0x7B5C7274 or part_type contains "xml"
+             or part_name matches /\.(rtf|docx?|xml|mht)$/i) and $field
+            or (part_name matches /\.(csv|tsv|txt|slk|iqy|xlsx?|xml)$/i or part_type endswith "csv") and $cell
         )
 }
 
