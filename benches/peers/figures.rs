@@ -15,6 +15,10 @@ pub(super) struct Sample {
     /// What half of them, and 99 of 100, waited at most; ms.
     pub(super) median: f64,
     pub(super) most: f64,
+    /// The same of messages that fall due at half the rate that Postfix takes without a filter; no number where the filter
+    /// cannot keep up with that.
+    pub(super) paced_median: f64,
+    pub(super) paced_most: f64,
     /// The same of one sender alone.
     pub(super) alone_messages: usize,
     pub(super) alone_median: f64,
@@ -44,8 +48,8 @@ impl Figures {
 
     /// The rounds of one row; `None` if there is none.
     pub(super) fn spread(&self, kind: Kind, who: Who, figure: Figure) -> Option<Spread> {
-        let cells = self.cells.get(&(place(kind), who)).filter(|cells| !cells.is_empty())?;
-        Some(Spread::of(cells.values().map(figure)))
+        let values = self.cells.get(&(place(kind), who))?.values().map(figure);
+        spread(values.collect())
     }
 
     /// One row beside another, round by round: `compare(row, base)`.
@@ -59,24 +63,25 @@ impl Figures {
         let of = |who| self.cells.get(&(place(kind), who));
         let (cells, bases) = of(who).zip(of(base))?;
         let both = cells.iter().filter_map(|(round, cell)| Some((cell, bases.get(round)?)));
-        let values: Vec<f64> = both.map(|(cell, base)| compare(figure(cell), figure(base))).collect();
-        (!values.is_empty()).then(|| Spread::of(values.into_iter()))
+        spread(both.map(|(cell, base)| compare(figure(cell), figure(base))).collect())
     }
 
     /// Everything as it was measured.
     pub(super) fn csv(&self) -> String {
-        let mut text = "mail,filter,round,messages,rate,p50_ms,p99_ms,alone_messages,alone_p50_ms,alone_p99_ms,cpu_ms,pss_bytes\n"
+        let mut text = "mail,filter,round,messages,rate,p50_ms,p99_ms,paced_p50_ms,paced_p99_ms,alone_messages,alone_p50_ms,alone_p99_ms,cpu_ms,pss_bytes\n"
             .to_owned();
         for ((kind, who), cells) in &self.cells {
             let name = Kind::ALL.get(*kind).map_or("", |kind| kind.name()).replace(',', "");
             for (round, cell) in cells {
                 text.push_str(&format!(
-                    "{name},{},{round},{},{:.2},{:.3},{:.3},{},{:.3},{:.3},{:.4},{}\n",
+                    "{name},{},{round},{},{:.2},{:.3},{:.3},{:.3},{:.3},{},{:.3},{:.3},{:.4},{}\n",
                     who.key(),
                     cell.messages,
                     cell.rate,
                     cell.median,
                     cell.most,
+                    cell.paced_median,
+                    cell.paced_most,
                     cell.alone_messages,
                     cell.alone_median,
                     cell.alone_most,
@@ -87,6 +92,12 @@ impl Figures {
         }
         text
     }
+}
+
+/// `None` unless all rounds gave a number.
+fn spread(values: Vec<f64>) -> Option<Spread> {
+    (!values.is_empty() && values.iter().all(|value| value.is_finite()))
+        .then(|| Spread::of(values.into_iter()))
 }
 
 fn place(kind: Kind) -> usize {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Load {
     /// From the first connection to the last reply.
     pub(super) took: Duration,
-    /// Each message: from MAIL to the reply after the final dot; shortest first.
+    /// Each message: from MAIL, or from when it was due, to the reply after the final dot; shortest first.
     pub(super) waits: Vec<Duration>,
 }
 
@@ -49,27 +49,49 @@ pub(super) fn connect(port: u16) -> anyhow::Result<Smtp> {
     Ok(client)
 }
 
+/// How messages follow one another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pace {
+    /// Each as soon as its connection is free.
+    AtOnce,
+    /// One falls due so often, over all connections together, whether one is free or not.
+    Every(Duration),
+}
+
 /// Sends these messages over so many connections at once. When `limit` has passed no other is begun, and the run fails.
 ///
 /// # Errors
 /// If one of them is not taken, or the time is over.
-pub(super) fn send(port: u16, wires: &[Vec<u8>], sessions: usize, limit: Duration) -> anyhow::Result<Load> {
+pub(super) fn send(
+    port: u16,
+    wires: &[Vec<u8>],
+    (sessions, pace): (usize, Pace),
+    limit: Duration,
+) -> anyhow::Result<Load> {
     let next = AtomicUsize::new(0);
     let begin = Instant::now();
     let session = || -> anyhow::Result<Vec<Duration>> {
-        let take = || wires.get(next.fetch_add(1, Ordering::Relaxed));
+        let take = || {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            wires.get(number).map(|bytes| (number, bytes))
+        };
         let (mut waits, mut wire) = (Vec::new(), take());
         while wire.is_some() {
             let mut client = connect(port)?;
             for _ in 0..MESSAGES_A_CONNECTION {
-                let Some(bytes) = wire else { break };
+                let Some((number, bytes)) = wire else { break };
                 anyhow::ensure!(
                     begin.elapsed() < limit,
                     "over {} s for {} messages",
                     limit.as_secs(),
                     wires.len()
                 );
-                waits.push(one(&mut client, bytes)?);
+                let due = match pace {
+                    Pace::AtOnce => Instant::now(),
+                    Pace::Every(interval) => begin + interval * u32::try_from(number)?,
+                };
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                waits.push(one(&mut client, bytes, due)?);
                 wire = take();
             }
             client.quit()?;
@@ -97,9 +119,8 @@ pub(super) fn send(port: u16, wires: &[Vec<u8>], sessions: usize, limit: Duratio
     Ok(Load { took, waits })
 }
 
-/// Sends one message; how long it took.
-fn one(client: &mut Smtp, wire: &[u8]) -> anyhow::Result<Duration> {
-    let begin = Instant::now();
+/// Sends one message; how long it took since it was due.
+fn one(client: &mut Smtp, wire: &[u8], due: Instant) -> anyhow::Result<Duration> {
     client.write(format!("MAIL FROM:<{SENDER}>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n").as_bytes())?;
     for expected in [250, 250, 354] {
         let reply = client.reply()?;
@@ -109,5 +130,5 @@ fn one(client: &mut Smtp, wire: &[u8]) -> anyhow::Result<Duration> {
     let reply = client.reply().context("after the message")?;
     anyhow::ensure!(reply.code == 250, "refused: {reply}");
     client.transcript.clear();
-    Ok(begin.elapsed())
+    Ok(due.elapsed())
 }

@@ -1,7 +1,7 @@
 //! `make bench-peers`: mailward beside what an admin would otherwise run.
 //!
 //! One private Postfix with a port for each row of the table: no filter, the floor (`benches/floor.rs`), mailward with all of its
-//! own, mailward with rspamd and clamd, opendkim, opendkim + opendmarc + clamav-milter, rspamd's own milter, amavis,
+//! own, mailward with rspamd and clamd, opendkim, opendkim + opendmarc + clamav-milter, rspamd's own milter, the same asking clamd, amavis,
 //! mimedefang. The same mails to all, signed, from a host that none takes for local, with a DNS here that knows the sender.
 //!
 //! **Contract.** Nothing is measured of a row that has not shown on probes that it does its work ([`proof`]). Rounds are interleaved, in

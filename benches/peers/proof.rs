@@ -116,7 +116,8 @@ fn look(who: Who, mail: &Delivered, log: Option<&Path>, id: &str) -> anyhow::Res
             anyhow::ensure!(status.trim() == "Clean", "X-Virus-Status: {status}");
             Ok(format!("{}; X-Virus-Status: Clean", has(&results, &["dkim=pass", "spf=pass", "dmarc=pass"])?))
         }
-        Who::Rspamd => symbols(),
+        // It tells of clamd where clamd found something: the anti-virus test text shows that.
+        Who::Rspamd | Who::RspamdAndClamd => symbols(),
         Who::Amavis => {
             let line = logged(log, id)?;
             let outside = has(&line, &["Passed CLEAN", "RelayedInbound", "[192.0.2.25]"])?;

@@ -9,7 +9,7 @@ use super::super::mails::Kind;
 use super::super::mta::Postfix;
 use super::super::{SESSIONS, Settings};
 use super::figures::{Figures, Sample};
-use super::load::{self, Load};
+use super::load::{self, Load, Pace};
 use super::mail::Press;
 use super::rows::Who;
 use super::{Row, in_short, usage};
@@ -23,12 +23,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 const FEWEST: usize = 24;
 const FEWEST_ALONE: usize = 10;
 const MOST_BYTES: usize = 400_000_000;
+/// So many times the pace must a row be able to take at all.
+const KEEPS_UP: f64 = 1.15;
 
 /// How many messages a row is sent in a round.
 #[derive(Clone, Copy)]
 struct Dose {
     together: usize,
     alone: usize,
+    /// Messages a second that fall due.
+    pace: Option<f64>,
 }
 
 /// Fills the figures.
@@ -44,6 +48,8 @@ pub(super) fn measure(
 ) -> anyhow::Result<()> {
     for kind in Kind::ALL {
         let mut doses: BTreeMap<Who, Dose> = BTreeMap::new();
+        // Half of what Postfix takes when nobody filters, which is calibrated first.
+        let mut pace = None;
         for round in 0..=settings.rounds {
             for turn in 0..rows.len() {
                 let Some(row) = rows.get((round + turn) % rows.len()) else { continue };
@@ -51,8 +57,11 @@ pub(super) fn measure(
                 let bench = Bench { row, kind, postfix, press, label };
                 // Who failed once has no dose any more.
                 let done = match (round, doses.get(&row.who)) {
-                    (0, _) => bench.calibrate(settings.scale).map(|dose| {
-                        doses.insert(row.who, dose);
+                    (0, _) => bench.calibrate(settings.scale).map(|(dose, rate)| {
+                        pace = pace.or(Some(rate / 2.0));
+                        // Who is nearly as busy as he can be would be measured by what waits for him.
+                        let pace = pace.filter(|pace| rate > pace * KEEPS_UP);
+                        doses.insert(row.who, Dose { pace, ..dose });
                     }),
                     (_, None) => Ok(()),
                     (_, Some(dose)) => {
@@ -84,10 +93,10 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Warms up, and finds how many messages fill the time.
-    fn calibrate(&self, scale: usize) -> anyhow::Result<Dose> {
-        self.send("first", 2 * SESSIONS, SESSIONS)?;
-        let rate = self.send("second", 4 * SESSIONS, SESSIONS)?.rate();
-        let alone = 1_000.0 / self.send("third", FEWEST_ALONE, 1)?.quantile(50);
+    fn calibrate(&self, scale: usize) -> anyhow::Result<(Dose, f64)> {
+        self.send("first", 2 * SESSIONS, (SESSIONS, Pace::AtOnce))?;
+        let rate = self.send("second", 16 * SESSIONS, (SESSIONS, Pace::AtOnce))?.rate();
+        let alone = 1_000.0 / self.send("third", FEWEST_ALONE, (1, Pace::AtOnce))?.quantile(50);
         let most = MOST_BYTES / self.press.message(self.kind, "weighed")?.len();
         let filling = |rate: f64, seconds: f64, fewest: usize| {
             let share = u32::try_from(scale).map_or(1.0, f64::from) / 100.0;
@@ -99,20 +108,28 @@ impl Bench<'_> {
             let count = (rate * seconds * share).clamp(0.0, 1e6) as usize;
             count.clamp(fewest, most)
         };
-        Ok(Dose {
+        let dose = Dose {
             together: filling(rate, SECONDS, FEWEST),
             alone: filling(alone, ALONE_SECONDS, FEWEST_ALONE),
-        })
+            pace: None,
+        };
+        Ok((dose, rate))
     }
 
     fn cell(&self, dose: Dose) -> anyhow::Result<Sample> {
         let mains = &self.row.running.mains;
         let wires = self.press.batch(self.kind, &format!("{}.together", self.label), dose.together)?;
         let before = usage::cpu(mains);
-        let together = self.run(&wires, SESSIONS)?;
+        let together = self.run(&wires, (SESSIONS, Pace::AtOnce))?;
         let used = usage::cpu(mains).saturating_sub(before);
         drop(wires);
-        let alone = self.send("alone", dose.alone, 1)?;
+        let paced = dose.pace.map(|rate| {
+            let every = Pace::Every(Duration::from_secs_f64(1.0 / rate));
+            self.send("paced", dose.together.div_ceil(2), (SESSIONS, every))
+        });
+        let paced = paced.transpose()?;
+        let of_paced = |per_cent| paced.as_ref().map_or(f64::NAN, |load| load.quantile(per_cent));
+        let alone = self.send("alone", dose.alone, (1, Pace::AtOnce))?;
         let gone = mains.iter().find(|pid| !super::super::mta::guard::alive(**pid));
         anyhow::ensure!(gone.is_none(), "one of its processes has ended");
         let messages = u32::try_from(dose.together).map_or(f64::INFINITY, f64::from);
@@ -121,6 +138,8 @@ impl Bench<'_> {
             messages: dose.together,
             median: together.quantile(50),
             most: together.quantile(99),
+            paced_median: of_paced(50),
+            paced_most: of_paced(99),
             alone_messages: dose.alone,
             alone_median: alone.quantile(50),
             alone_most: alone.quantile(99),
@@ -129,13 +148,13 @@ impl Bench<'_> {
         })
     }
 
-    fn send(&self, part: &str, count: usize, sessions: usize) -> anyhow::Result<Load> {
+    fn send(&self, part: &str, count: usize, sessions: (usize, Pace)) -> anyhow::Result<Load> {
         let wires = self.press.batch(self.kind, &format!("{}.{part}", self.label), count)?;
         self.run(&wires, sessions)
     }
 
     /// Returns when everything is delivered, too.
-    fn run(&self, wires: &[Vec<u8>], sessions: usize) -> anyhow::Result<Load> {
+    fn run(&self, wires: &[Vec<u8>], sessions: (usize, Pace)) -> anyhow::Result<Load> {
         let load = load::send(self.postfix.port(self.row.who.key())?, wires, sessions, LIMIT)?;
         self.postfix.wait_for_empty_queue().context("what was taken was not delivered")?;
         Ok(load)

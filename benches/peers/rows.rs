@@ -31,12 +31,13 @@ pub(super) enum Who {
     Opendkim,
     InARow,
     Rspamd,
+    RspamdAndClamd,
     Amavis,
     Mimedefang,
 }
 
 impl Who {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Nobody,
         Self::Floor,
         Self::Native,
@@ -44,6 +45,7 @@ impl Who {
         Self::Opendkim,
         Self::InARow,
         Self::Rspamd,
+        Self::RspamdAndClamd,
         Self::Amavis,
         Self::Mimedefang,
     ];
@@ -58,6 +60,7 @@ impl Who {
             Self::Opendkim => "opendkim",
             Self::InARow => "in-a-row",
             Self::Rspamd => "rspamd",
+            Self::RspamdAndClamd => "rspamd-clamd",
             Self::Amavis => "amavis",
             Self::Mimedefang => "mimedefang",
         }
@@ -73,6 +76,7 @@ impl Who {
             Self::Opendkim => "opendkim",
             Self::InARow => "opendkim + opendmarc + clamav-milter",
             Self::Rspamd => "rspamd's own milter",
+            Self::RspamdAndClamd => "rspamd's own milter + clamd",
             Self::Amavis => "amavis + clamd",
             Self::Mimedefang => "mimedefang + clamd",
         }
@@ -80,14 +84,14 @@ impl Who {
 
     /// Whether mail with a virus may not come through.
     pub(super) const fn stops_viruses(self) -> bool {
-        matches!(self, Self::Native | Self::NativeAndBoth | Self::InARow | Self::Amavis | Self::Mimedefang)
+        !matches!(self, Self::Nobody | Self::Floor | Self::Opendkim | Self::Rspamd)
     }
 
     /// What is not installed for it, as a sentence.
     pub(super) fn missing(self) -> Option<String> {
         match self {
             Self::Nobody | Self::Floor | Self::Native => None,
-            Self::NativeAndBoth => rspamd::missing().or_else(clamd::missing),
+            Self::NativeAndBoth | Self::RspamdAndClamd => rspamd::missing().or_else(clamd::missing),
             Self::Rspamd => rspamd::missing(),
             Self::Opendkim => milters::missing(&["opendkim"]),
             Self::InARow => {
@@ -134,6 +138,15 @@ impl Who {
                 let rspamd = Rspamd::with_workers(world.dns.address(), Workers::Milter(processors()))?;
                 let log = Some(rspamd.log_file());
                 Ok(Running::milter(rspamd.milter(), rspamd.pids(), log, rspamd))
+            }
+            Self::RspamdAndClamd => {
+                let clamd = Clamd::start(&clamd::Options::default())?;
+                let workers = Workers::MilterAskingClamd(processors(), clamd.socket().to_owned());
+                let rspamd = Rspamd::with_workers(world.dns.address(), workers)?;
+                let mut mains = rspamd.pids();
+                mains.push(clamd.pid());
+                let log = Some(rspamd.log_file());
+                Ok(Running::milter(rspamd.milter(), mains, log, (rspamd, clamd)))
             }
             Self::Opendkim => milters::opendkim(world),
             Self::InARow => milters::in_a_row(world),

@@ -58,12 +58,14 @@ end
 ";
 
 /// Which of its workers look at mail, and how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Workers {
     /// Normal workers, which are asked over HTTP.
     Normal(usize),
     /// Workers that are a milter and look at mail themselves; no normal ones.
     Milter(usize),
+    /// The same, which ask the clamd at this socket of each message as a whole.
+    MilterAskingClamd(usize, PathBuf),
 }
 
 /// A running rspamd.
@@ -118,14 +120,14 @@ impl Rspamd {
         }
         let on_loopback = || -> anyhow::Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
         let (worker, controller) = (on_loopback()?, on_loopback()?);
-        configure(dir.path(), dns, (worker, controller), workers)?;
+        configure(dir.path(), dns, (worker, controller), &workers)?;
         std::fs::write(dir.path().join("controller.password"), PASSWORD)?;
         let mut rspamd = Self { dir, processes: Vec::new(), worker, controller, dns: None };
         rspamd.launch_redis()?;
         rspamd.launch()?;
         let asked: &[SocketAddr] = match workers {
             Workers::Normal(_) => &[worker, controller],
-            Workers::Milter(_) => &[controller],
+            Workers::Milter(_) | Workers::MilterAskingClamd(..) => &[controller],
         };
         for address in asked.iter().copied() {
             let ready = wait_until("an answer of rspamd", PATIENCE, || {
@@ -263,7 +265,7 @@ fn configure(
     dir: &Path,
     dns: SocketAddr,
     (worker, controller): (SocketAddr, SocketAddr),
-    workers: Workers,
+    workers: &Workers,
 ) -> anyhow::Result<()> {
     let conf = dir.join("conf");
     let at = |name: &str| dir.join(name).display().to_string();
@@ -279,7 +281,7 @@ fn configure(
             format!("bind_socket = \"{worker}\";\nbind_socket = \"{socket} mode=0666\";\ncount = {count};\n"),
             off.to_owned(),
         ),
-        Workers::Milter(count) => (
+        Workers::Milter(count) | Workers::MilterAskingClamd(count, _) => (
             off.to_owned(),
             format!(
                 "bind_socket = \"{} mode=0666\";\ncount = {count};\nmilter = yes;\n\
@@ -316,6 +318,13 @@ fn configure(
         ("phishing.conf", off.to_owned()),
     ] {
         std::fs::write(conf.join("local.d").join(name), text)?;
+    }
+    if let Workers::MilterAskingClamd(_, clamd) = workers {
+        let text = format!(
+            "clamav {{\n  type = \"clamav\";\n  symbol = \"CLAM_VIRUS\";\n  action = \"reject\";\n  scan_mime_parts = false;\n  \
+             servers = {clamd:?};\n}}\n"
+        );
+        std::fs::write(conf.join("local.d/antivirus.conf"), text)?;
     }
     Ok(())
 }
