@@ -42,6 +42,11 @@ pub(super) fn message_signature(
     holds(own, &input, keys)
 }
 
+/// A field that a message signature covers, and beside which the message has another that it does not cover.
+pub(super) fn beside(message: &Message, signature: &MessageSignature<'_>) -> Option<&'static str> {
+    Fields::new(message).beside(signature.signature.field.index, signature.names.clone())
+}
+
 /// Whether each seal holds, first to last. A seal covers all sets up to its own, each as results,
 /// message signature and seal, and its own without `b=` (§5.1.1).
 pub(super) fn seals(chain: &Chain<'_>, keys: &Keys) -> Vec<Checked> {

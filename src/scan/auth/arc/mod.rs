@@ -77,9 +77,16 @@ pub(super) fn verify(
         told.trusted = terms
             .author
             .as_deref()
-            .and_then(|author| believed::believed(&chain, author, &terms.trusted_sealers));
+            .and_then(|author| believed::believed(&chain, author, &terms.trusted_sealers))
+            .filter(|_| is_as_sealed(message, &chain));
     }
     Some(told)
+}
+
+/// Whether no second Subject and the like was put on top of what the last sealer signed. The chain passes all the same,
+/// as §5.2 does not ask; but what he said was of another message than people see.
+fn is_as_sealed(message: &Message, chain: &Chain<'_>) -> bool {
+    chain.sets.last().is_some_and(|last| crypto::beside(message, &last.signature).is_none())
 }
 
 /// §5.2 from step 4: the last message signature, then the seals.

@@ -7,6 +7,20 @@ use super::body::Canonical;
 use super::value::items;
 use crate::model::Message;
 
+/// Fields that stand in a message once (RFC 5322 §3.6, RFC 2045 §3), of which programs show or obey one, and not all
+/// the same one.
+const ONCE: [&str; 9] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Date",
+    "Subject",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+
 /// The header of a message, sorted so that a signature's fields are found without looking at all of them.
 #[derive(Debug)]
 pub(in super::super) struct Fields<'m> {
@@ -85,6 +99,20 @@ impl<'m> Fields<'m> {
             }
             Canonical::Relaxed => relaxed(own_field.name, before, after, out),
         }
+    }
+
+    /// The first of [`ONCE`] that is signed, and of which the message has more than are signed. The lowest are what is
+    /// signed, so whoever adds one on top has it shown under somebody else's signature (RFC 6376 §8.15).
+    pub(in super::super) fn beside(&self, own: usize, names: Range<usize>) -> Option<&'static str> {
+        let names = self.fields.get(own)?.value.get(names)?;
+        ONCE.into_iter().find(|once| {
+            let once = once.as_bytes();
+            let first = self.sorted.partition_point(|index| self.compare(*index, once) == Ordering::Less);
+            let rest = self.sorted.get(first..).unwrap_or_default();
+            let there = rest.partition_point(|index| self.compare(*index, once) == Ordering::Equal);
+            let signed = || items(names).filter(|name| by_name(name, once) == Ordering::Equal).count();
+            there > 1 && (1..there).contains(&signed())
+        })
     }
 
     fn compare(&self, index: usize, name: &[u8]) -> Ordering {
@@ -180,6 +208,33 @@ mod tests {
     fn white_space_is_space_and_tab_and_folds_and_no_other_character() {
         let raw = "S: h=a; b=\r\na: \r\n \r\n\t1\x0b2\x0c3\r4  \r\n\t \r\n\r\n";
         assert_eq!(signed(raw, Canonical::Relaxed), "a:1\x0b2\x0c3\r4\r\ns:h=a; b=");
+    }
+
+    /// The field of which one is not signed, of a message whose first field is the signature.
+    fn beside(raw: &str) -> Option<&'static str> {
+        let message = header::parse(raw.to_owned());
+        let (own, value) = message.fields().map(|(_, value)| value).enumerate().next().unwrap();
+        let names = Tags::parse(value).unwrap().range("h").unwrap();
+        Fields::new(&message).beside(own, names)
+    }
+
+    #[test]
+    fn a_second_field_that_is_not_signed_is_told_by_its_name() {
+        let two = "Subject: 2\r\nFrom: a\r\nsubject : 1\r\n\r\n";
+        for (names, expected) in [
+            ("from:subject", Some("Subject")),
+            ("SUBJECT", Some("Subject")),
+            ("from:subject:subject", None),
+            ("from: Subject : subject:subject", None),
+            // What is not signed at all is said to be nobody's.
+            ("from", None),
+            ("from:subjects:sub ject", None),
+        ] {
+            assert_eq!(beside(&format!("S: h={names}; b=\r\n{two}")), expected, "{names}");
+        }
+        // Many fields may stand several times.
+        let received = "Received: 2\r\nReceived: 1\r\nComments: 2\r\nComments: 1\r\n\r\n";
+        assert_eq!(beside(&format!("S: h=received:comments; b=\r\n{received}")), None);
     }
 
     #[test]

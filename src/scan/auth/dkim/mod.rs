@@ -2,7 +2,7 @@
 //!
 //! **Contract.** Each signature has one result, in the order of the message. `pass` says: the From field is
 //! signed, the whole body is signed, by a key of 1,024 to 4,096 bits or Ed25519, with SHA-256, not expired and
-//! not dated in the future. A signature that lacks one of these is `policy`, whether it verifies or not; it costs
+//! not dated in the future, and no second From, Subject, To … stands beside the one that is signed. A signature that lacks one of these is `policy`, whether it verifies or not; it costs
 //! no hash, and where the key need not be known for it no question.
 //!
 //! A key that is published as a test (`t=y`) is told of. RFC 6376 §3.6.1 wants its mail treated as unsigned
@@ -39,6 +39,13 @@ pub(super) const SKEW: Duration = Duration::from_mins(15);
 pub(super) const BODY_CHANGED: &str = "the body hash does not match the body: it was changed on the way";
 pub(super) const HEADER_CHANGED: &str = "the signature does not match the signed fields: one was changed on the way, or another \
                               key signed them";
+
+/// Why a signature is not accepted that covers fewer fields of this name than there are.
+pub(super) fn not_alone(name: &str) -> String {
+    format!(
+        "the message has more {name} fields than it covers, and the one that is shown may be another (RFC 6376 section 8.15)"
+    )
+}
 
 /// The signatures of a message, read and not yet verified.
 #[derive(Clone, Debug, Default)]
@@ -164,12 +171,17 @@ impl Attempt<'_, '_> {
     fn with_keys(&self, keys: &[Key], signed: &mut Vec<u8>) -> Verdict {
         let signature = self.signature;
         let testing = keys.iter().any(|key| key.testing);
-        let failed = |result, reason| Verdict { testing, ..Verdict::new(result, reason) };
+        let failed = |result, reason: &str| Verdict { testing, ..Verdict::new(result, reason) };
         let refused: Vec<_> = keys.iter().map(|key| self.refused(key)).collect();
         if let Some(verdict) = refused.iter().flatten().last()
             && refused.iter().all(Option::is_some)
         {
             return failed(verdict.0, verdict.1);
+        }
+        if let Some(name) = self.fields.beside(self.index, signature.names.clone()) {
+            // RFC 6376 §3.8: what breaks RFC 5322 in this way should not be verified. The signature may be right, and
+            // be about another field than the one that people see.
+            return failed(AuthResult::Policy, &not_alone(name));
         }
         if *self.bodies.get(signature.body) != *signature.body_hash {
             return failed(AuthResult::Fail, BODY_CHANGED);

@@ -244,6 +244,10 @@ async fn text_around_an_address_is_not_the_author() {
         "From: \"a@evil.example\" <a@bank.example>",
         "From: (any@evil.example) a@bank.example",
         "From: a@BANK.Example",
+        // What IDNA takes for a full stop (UTS 46 §4).
+        "From: a@bank\u{3002}example",
+        "From: a@bank\u{ff0e}example",
+        "From: a@\u{ff42}ank.example",
         "From: \"a@evil.example\"@bank.example",
         "From: \"a\\\"@evil.example\"@bank.example",
         "From: A <a@bank.example>, B <b@bank.example>",
@@ -366,6 +370,53 @@ async fn a_mail_of_the_bank_cannot_be_given_another_author() {
         let seen = scene().seen(raw.clone()).await;
         assert_ne!(seen.dmarc.map(|dmarc| dmarc.result), Some(AuthResult::Pass), "{raw}");
     }
+}
+
+/// What the bank signed is below, and what people see is on top: sent again by whoever has one mail of the bank's.
+#[tokio::test]
+async fn a_mail_of_the_bank_cannot_be_given_another_subject_body_or_recipient_on_top() {
+    let raw = format!("From: a@bank.example\r\nDate: today\r\nContent-Type: text/plain\r\n{REST}");
+    let bank = Signer::new(BANK);
+    let signed = bank.dkim_as(&raw, "from:to:subject:date:content-type", BANK, "sel");
+    assert_eq!(dmarc(&scene().seen(signed.clone()).await), Some((BANK.to_owned(), AuthResult::Pass)));
+    for added in [
+        "Subject: Your account is closed",
+        "SUBJECT\t: Your account is closed",
+        "To: victim@example.org",
+        "Date: tomorrow",
+        "Content-Type: multipart/mixed; boundary=bo",
+    ] {
+        let report = scene().report(format!("{added}\r\n{signed}")).await;
+        let seen = report.authentication.unwrap();
+        assert_eq!(dmarc(&seen), Some((BANK.to_owned(), AuthResult::Fail)), "{added}");
+        assert_eq!(seen.dkim[0].result, AuthResult::Policy, "{added}");
+        let told = report.findings.iter().find(|f| f.symbol == "DKIM_NOT_ACCEPTED").unwrap();
+        let name = added.split([':', '\t']).next().unwrap();
+        assert!(
+            told.text.to_lowercase().contains(&format!("more {} fields than it covers", name.to_lowercase())),
+            "{}",
+            told.text
+        );
+    }
+    // A signature that covers both, or says that there is no other, was made for this.
+    let both = bank.dkim_as(&format!("Subject: y\r\n{raw}"), "from:to:subject:subject", BANK, "sel");
+    assert_eq!(dmarc(&scene().seen(both).await), Some((BANK.to_owned(), AuthResult::Pass)));
+    let over = bank.dkim_as(&raw, "from:from:to:subject:subject", BANK, "sel");
+    assert_eq!(dmarc(&scene().seen(over.clone()).await), Some((BANK.to_owned(), AuthResult::Pass)));
+    let changed = scene().seen(format!("Subject: y\r\n{over}")).await;
+    assert_eq!(changed.dkim[0].result, AuthResult::Fail);
+}
+
+#[tokio::test]
+async fn a_trusted_seal_does_not_vouch_for_a_subject_that_was_put_on_top_of_it() {
+    let sealer = Signer::new("list.example");
+    let mut scene = scene();
+    scene.zone += &sealer.record();
+    scene.settings.trusted_sealers = vec!["list.example".to_owned()];
+    let sealed = sealer.seal(&format!("From: a@bank.example\r\n{REST}"), &Set::default());
+    assert_eq!(scene.seen(sealed.clone()).await.arc.unwrap().trusted.as_deref(), Some("list.example"));
+    let arc = scene.seen(format!("Subject: Your account is closed\r\n{sealed}")).await.arc.unwrap();
+    assert_eq!(arc.trusted, None);
 }
 
 #[tokio::test]
