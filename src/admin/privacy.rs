@@ -15,7 +15,7 @@ use super::{ApiError, Caller, Door, blocking, noted};
 use crate::audit::{AdminEvent, AuditError, Entry, Format, QuarantineEvent, Subject, csv_header, csv_row};
 use crate::backup::daily;
 use crate::lists;
-use crate::model::{List, MailId};
+use crate::model::{List, MailId, text};
 use crate::quarantine::{self, Meta};
 
 /// An order to erase.
@@ -213,7 +213,7 @@ fn write_about(
 
 fn line(out: &mut dyn Write, kind: &str, value: &impl Serialize) -> io::Result<()> {
     let value = serde_json::to_value(value).map_err(io::Error::other)?;
-    writeln!(out, "{}", json!({ "kind": kind, "what": value }))
+    writeln!(out, "{}", text::ascii_json(&json!({ "kind": kind, "what": value }).to_string()))
 }
 
 fn subject(door: &Door, address: &str) -> Result<Subject, ApiError> {

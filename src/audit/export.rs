@@ -8,7 +8,7 @@ use super::query::Query;
 use super::record::Record;
 use super::row::Row;
 use super::{Audit, AuditError};
-use crate::model::text::csv_field;
+use crate::model::text::{self, csv_field};
 
 /// How records are written out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ impl Audit {
                 Format::Csv => out.write_all(csv(&row).as_bytes()),
                 Format::Jsonl => {
                     let explained = self.explain(&row)?;
-                    serde_json::to_writer(&mut *out, &explained).map_err(AuditError::Encode)?;
-                    out.write_all(b"\n")
+                    let json = serde_json::to_string(&explained).map_err(AuditError::Encode)?;
+                    writeln!(out, "{}", text::ascii_json(&json))
                 }
             };
             written.map_err(AuditError::Export)?;

@@ -8,15 +8,15 @@ use crate::model::text;
 /// Why standard output could not be written, the first time.
 static FAILED: OnceLock<String> = OnceLock::new();
 
-/// Prints one line to stdout. A reader that has gone away (`| head`) is no error; anything else ends
+/// Prints one line, or several, to stdout; what others wrote in it cannot act on the terminal. A reader that has gone away (`| head`) is no error; anything else ends
 /// the command with a failure ([`finish`]): half a list must not pass for a whole one.
 pub(super) fn out(line: &str) {
-    keep(writeln!(io::stdout(), "{line}"));
+    keep(writeln!(io::stdout(), "{}", text::lines(line)));
 }
 
-/// Prints one line to stderr.
+/// The same to stderr.
 pub(super) fn err(line: &str) {
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(writeln!(io::stderr(), "{}", text::lines(line)));
 }
 
 fn keep(written: io::Result<()>) {
@@ -47,23 +47,8 @@ pub(super) fn count(n: u64, word: &str) -> String {
 
 /// Prints a value as indented JSON in ASCII: what a mail says must not act on the terminal.
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    out(&ascii(&serde_json::to_string_pretty(value)?));
+    out(&text::ascii_json(&serde_json::to_string_pretty(value)?));
     Ok(())
-}
-
-/// JSON text with every character beyond printable ASCII as `\u` escapes; line breaks of the layout stay.
-fn ascii(json: &str) -> String {
-    let mut plain = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c == '\n' || (' '..='~').contains(&c) {
-            plain.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                plain.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    plain
 }
 
 /// Rows under a heading, columns as wide as their widest cell up to `max` characters; the last is
@@ -109,14 +94,6 @@ pub(super) fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_cannot_act_on_a_terminal_and_means_the_same() {
-        let value = serde_json::json!({"subject": "a\u{9b}2J\u{202e}\u{7f}é😀\n"});
-        let shown = ascii(&serde_json::to_string_pretty(&value).unwrap());
-        assert!(shown.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{shown}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
-    }
 
     #[test]
     fn one_is_not_many() {

@@ -6,7 +6,10 @@ use bytes::Bytes;
 
 use super::budget::{Share, Short};
 use crate::mail::header;
-use crate::model::{ByteSize, Envelope, Field, Message, Recipient, ReversePath, Session};
+use crate::model::{ByteSize, Envelope, Field, Message, Recipient, ReversePath, Session, text};
+
+/// The most characters of a queue id that are kept. Postfix has 20 at most, Sendmail 14, Exim 23.
+const MAX_QUEUE_ID: usize = 100;
 
 /// The most header fields of a message that is taken at all: a table of millions would weigh more than
 /// the message, and forged fields beyond the end of a table could not be removed.
@@ -107,9 +110,10 @@ impl Transaction {
         Ok(())
     }
 
-    /// The queue id, when the MTA knows it.
+    /// The queue id, when the MTA knows it; made safe, as it stands in logs and is read by people. Over LMTP it may be a
+    /// stranger's word.
     pub fn queue_id(&mut self, id: &str) {
-        self.envelope.queue_id = Some(id.to_owned());
+        self.envelope.queue_id = Some(text::line(id, MAX_QUEUE_ID));
     }
 
     /// One header field. `value` is everything after the colon, leading space kept, folds as LF or
