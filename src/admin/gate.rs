@@ -15,6 +15,7 @@ use super::access::Caller;
 use super::host::Hosts;
 use super::refusal::Refusal;
 use super::routes::{self, Rule, Rules};
+use super::serve::InWork;
 use super::tokens::Denied;
 use super::{ApiError, Door};
 use crate::model::text;
@@ -69,7 +70,10 @@ pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
         return ApiError::TooLarge(Some(limit)).into_response();
     }
     DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)).apply(&mut request);
+    // Taken out: what goes on after its answer keeps no place.
+    let in_work = request.extensions_mut().remove::<Arc<InWork>>();
     if let Some(caller) = caller {
+        in_work.iter().for_each(|in_work| in_work.counts());
         request.extensions_mut().insert(caller);
     }
     let changes = changes(request.method());
@@ -185,16 +189,7 @@ async fn ascii(response: Response) -> Response {
     if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) {
         return Response::from_parts(parts, Body::from(bytes));
     }
-    let mut plain = String::with_capacity(bytes.len() * 2);
-    for c in String::from_utf8_lossy(&bytes).chars() {
-        if (' '..='~').contains(&c) || c == '\n' {
-            plain.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                plain.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
+    let plain = text::ascii_json(&String::from_utf8_lossy(&bytes)).into_owned();
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(plain))
 }

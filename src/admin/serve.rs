@@ -2,14 +2,15 @@
 //!
 //! A place is taken before its connection is served. Where all are taken, the connection that has been
 //! waiting longest without a request in work makes room: one that sends nothing, or sends slowly, cannot
-//! keep others out, and none of it can take the file descriptors that mail needs.
+//! keep others out, and none of it can take the file descriptors that mail needs. Only the request of somebody who was
+//! let in counts as one: who asks for health, or without a good token, and does not read the answers keeps no place.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -212,33 +213,45 @@ impl Service<hyper::Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        let in_work = Arc::new(InWork::new(&self.requests));
         request.extensions_mut().insert(self.peer);
-        let in_work = InWork::new(&self.requests);
+        request.extensions_mut().insert(Arc::clone(&in_work));
         let answer = self.routes.call(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Sending { body, _in_work: in_work }))) })
     }
 }
 
 /// A request in work, until its answer is handed over.
-struct InWork(Arc<AtomicUsize>);
+pub(super) struct InWork {
+    requests: Arc<AtomicUsize>,
+    counts: AtomicBool,
+}
 
 impl InWork {
     fn new(requests: &Arc<AtomicUsize>) -> Self {
-        requests.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(requests))
+        Self { requests: Arc::clone(requests), counts: AtomicBool::new(false) }
+    }
+
+    /// Whoever sent it was let in: from here on its connection keeps its place.
+    pub(super) fn counts(&self) {
+        if !self.counts.swap(true, Ordering::Relaxed) {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for InWork {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if *self.counts.get_mut() {
+            self.requests.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// The body of an answer.
 struct Sending {
     body: Body,
-    _in_work: InWork,
+    _in_work: Arc<InWork>,
 }
 
 impl HttpBody for Sending {
@@ -290,6 +303,21 @@ mod tests {
         drop(crowd);
         tokio::task::yield_now().await;
         assert!(busy.is_finished(), "the door's end is the end of its connections");
+    }
+
+    #[test]
+    fn a_request_counts_once_and_only_of_somebody_who_was_let_in() {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let now = || requests.load(Ordering::Relaxed);
+        let (stranger, known) = (InWork::new(&requests), InWork::new(&requests));
+        assert_eq!(now(), 0);
+        known.counts();
+        known.counts();
+        assert_eq!(now(), 1);
+        drop(stranger);
+        assert_eq!(now(), 1);
+        drop(known);
+        assert_eq!(now(), 0);
     }
 
     #[test]

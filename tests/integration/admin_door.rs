@@ -348,6 +348,48 @@ fn a_thousand_connections_that_send_nothing_keep_nobody_out() {
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
+/// Connections whose other end reads little and late.
+fn deaf(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let one = || {
+        let _within = runtime.enter();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(2048).unwrap();
+        let stream = runtime.block_on(socket.connect(address)).unwrap();
+        stream.into_std().unwrap()
+    };
+    (0..count).map(|_| one()).collect()
+}
+
+#[test]
+fn who_asks_for_health_without_end_and_reads_no_answer_keeps_nobody_out() {
+    let (daemon, address) = both("");
+    let viewer = token(&daemon, "grafana", "viewer");
+    let mut all = deaf(address, 80);
+    let asking = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").repeat(500);
+    // Until nothing more is taken: the answers fill all there is for them.
+    let (mut sent, mut idle) = (vec![0_usize; all.len()], 0);
+    while idle < 20 {
+        let mut taken = 0;
+        for (stream, sent) in all.iter_mut().zip(&mut sent) {
+            let rest = &asking.as_bytes()[*sent % asking.len()..];
+            if let Ok(n) = stream.write(rest) {
+                *sent += n;
+                taken += n;
+            }
+        }
+        idle = if taken == 0 { idle + 1 } else { 0 };
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let began = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(get(address, "/readyz", "").status, 200);
+        assert_eq!(get(address, "/api/v1/status", &viewer).status, 200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
 #[test]
 fn a_head_that_never_ends_is_given_up() {
     let (daemon, address) = both("");
