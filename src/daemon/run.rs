@@ -49,6 +49,7 @@ const LAST_NOTIFICATIONS: Duration = Duration::from_secs(3);
 /// If something that a promise rests on cannot be opened.
 pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonError> {
     let Loaded { config, warnings, file } = loaded;
+    state::keep_from_others();
     let levels = Arc::new(log::init(&config.log).map_err(DaemonError::Log)?);
     tell_start(file.as_deref(), &warnings);
     let mut activation = Activation::inherited();

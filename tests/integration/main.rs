@@ -61,6 +61,7 @@ mod neighbour_rspamd_faults;
 mod neighbours;
 mod netns;
 mod notified;
+mod others;
 mod outbound;
 mod over_tcp;
 mod poisoning;

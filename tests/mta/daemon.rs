@@ -22,6 +22,7 @@ pub(crate) struct Site {
     dir: Dir,
     env: Vec<(&'static str, PathBuf)>,
     files: Option<(u64, u64)>,
+    umask: Option<&'static str>,
 }
 
 impl Site {
@@ -33,7 +34,7 @@ impl Site {
         let dir = Dir::new("site")?;
         dir.make("state", 0o700)?;
         dir.make_for_socket("spool")?;
-        Ok(Self { dir, env: Vec::new(), files: None })
+        Ok(Self { dir, env: Vec::new(), files: None, umask: None })
     }
 
     /// The daemon will have this variable in its environment.
@@ -44,6 +45,11 @@ impl Site {
     /// The daemon is started with these limits on open files, soft and hard.
     pub(crate) fn limit_files(&mut self, soft: u64, hard: u64) {
         self.files = Some((soft, hard));
+    }
+
+    /// The daemon is started with this umask, in octal.
+    pub(crate) fn set_umask(&mut self, umask: &'static str) {
+        self.umask = Some(umask);
     }
 
     /// The directory itself, for more files.
@@ -284,10 +290,15 @@ fn log_file(site: &Site) -> PathBuf {
 
 fn launch(site: &Site) -> anyhow::Result<Child> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log_file(site))?;
-    let mut command = match site.files {
-        None => Command::new(binary()?),
-        // It becomes the daemon: the process id stays.
-        Some((soft, hard)) => {
+    // What is put in front becomes the daemon: the process id stays.
+    let mut command = match (site.files, site.umask) {
+        (None, None) => Command::new(binary()?),
+        (None, Some(umask)) => {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(binary()?);
+            command
+        }
+        (Some((soft, hard)), _) => {
             let mut command = Command::new("prlimit");
             command.arg(format!("--nofile={soft}:{hard}")).arg(binary()?);
             command
