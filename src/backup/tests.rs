@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::archive::Archive;
 use super::manifest::{FORMAT, Facts, Manifest, Part};
+use super::reader::walk_within;
 use super::{BackupError, STOP, Unnamed, check, held};
 use crate::model::Timestamp;
 use crate::store::SCHEMA;
@@ -106,6 +107,147 @@ fn a_member_that_leads_elsewhere_is_refused() {
         header.set_cksum();
         tar.append(&header, &b"x"[..]).unwrap();
         assert!(check(&bench.file(&tar.into_inner().unwrap())).is_err(), "{name}");
+    }
+}
+
+/// A tar of ours as far as its first members, and then a header of another kind, with what follows.
+fn with_header(kind: tar::EntryType, size: u64) -> Vec<u8> {
+    let mut bytes = Archive::begin(Vec::new(), &manifest()).unwrap().finish().unwrap();
+    let at = bytes.windows(10).position(|w| w == b"SHA256SUMS").unwrap() - "mailward-backup/".len();
+    bytes.truncate(at);
+    let mut header = tar::Header::new_gnu();
+    header.as_gnu_mut().unwrap().name[..20].copy_from_slice(b"mailward-backup/db/x");
+    header.set_size(size);
+    header.set_entry_type(kind);
+    header.set_cksum();
+    bytes.extend(header.as_bytes());
+    bytes
+}
+
+/// The most memory that this process has taken, in KiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_header_that_announces_a_gigabyte_takes_no_memory() {
+    let bench = Bench::new();
+    for kind in [
+        tar::EntryType::GNULongName,
+        tar::EntryType::GNULongLink,
+        tar::EntryType::XHeader,
+        tar::EntryType::XGlobalHeader,
+    ] {
+        let path = bench.file(&with_header(kind, 1 << 30));
+        // A hole, which costs no disk; packed it is a megabyte.
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((1 << 30) + (1 << 20)).unwrap();
+        let before = peak();
+        let told = check(&path).unwrap_err().to_string();
+        let grown = peak() - before;
+        assert!(grown < 64 << 10, "{kind:?}: {grown} KiB, {told}");
+        assert_eq!(told, format!("{} holds what no backup of mailward holds", path.display()), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_no_plain_file_is_refused() {
+    let bench = Bench::new();
+    for kind in [
+        tar::EntryType::Link,
+        tar::EntryType::Symlink,
+        tar::EntryType::Char,
+        tar::EntryType::Block,
+        tar::EntryType::Directory,
+        tar::EntryType::Fifo,
+        tar::EntryType::Continuous,
+        tar::EntryType::GNUSparse,
+    ] {
+        let path = bench.file(&[with_header(kind, 0), vec![0; 1024]].concat());
+        let told = check(&path).unwrap_err().to_string();
+        assert_eq!(told, format!("{} holds what no backup of mailward holds", path.display()), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_member_that_comes_twice_or_is_longer_than_it_says_is_refused() {
+    let bench = Bench::new();
+    let mut twice = Archive::begin(Vec::new(), &manifest()).unwrap();
+    for _ in 0..2 {
+        twice.add("db/lists.jsonl", 5, &b"lists"[..]).unwrap();
+    }
+    let path = bench.file(&twice.finish().unwrap());
+    assert_eq!(
+        check(&path).unwrap_err().to_string(),
+        format!("{} holds db/lists.jsonl twice", path.display())
+    );
+    for size in [0, 1, 4, 513, u64::MAX / 2, u64::MAX] {
+        let mut lies = with_header(tar::EntryType::Regular, size);
+        lies.extend([&b"lists"[..], &[0; 507], &[0; 1024]].concat());
+        let told = check(&bench.file(&lies)).unwrap_err().to_string();
+        assert!(told.contains(" was cut"), "{size}: {told}");
+    }
+}
+
+#[test]
+fn a_backup_of_more_files_than_there_can_be_is_refused() {
+    let bench = Bench::new();
+    let path = bench.file(&written(&manifest()));
+    let members = |most| {
+        let file = fs::File::open(&path).unwrap();
+        let walked = walk_within(most, &path, &file, |_, _, member| {
+            std::io::copy(member, &mut std::io::sink()).unwrap();
+            Ok(())
+        });
+        walked.map(|checked| checked.members).map_err(|error| error.to_string())
+    };
+    assert_eq!(members(2), Ok(2));
+    assert_eq!(members(1), Err(format!("{} holds more than 1 files", path.display())));
+}
+
+#[test]
+fn a_long_name_is_read_as_it_was_written() {
+    let bench = Bench::new();
+    let long = format!("config/{}.toml", "n".repeat(200));
+    let mut archive = Archive::begin(Vec::new(), &manifest()).unwrap();
+    archive.add(&long, 5, &b"lists"[..]).unwrap();
+    let path = bench.file(&archive.finish().unwrap());
+    let (file, mut seen) = (fs::File::open(&path).unwrap(), Vec::new());
+    let walked = walk_within(9, &path, &file, |name, size, member| {
+        std::io::copy(member, &mut std::io::sink()).unwrap();
+        seen.push((name.to_owned(), size));
+        Ok(())
+    });
+    assert!(walked.is_ok());
+    assert_eq!(seen, [(long, 5)]);
+}
+
+#[test]
+fn what_a_backup_says_of_itself_cannot_act_on_a_terminal() {
+    let bench = Bench::new();
+    let evil = "\u{1b}]0;owned\u{7}\n\u{202e}mx1";
+    let of = |manifest: Manifest| check(&bench.file(&written(&manifest)));
+    let checked =
+        of(Manifest { host: evil.to_owned(), version: format!("0.0.1-{evil}"), ..manifest() }).unwrap();
+    assert_eq!(
+        (checked.manifest.host.as_str(), checked.manifest.version.as_str()),
+        ("?]0;owned? mx1", "0.0.1-?]0;owned? mx1")
+    );
+    let newer = of(Manifest { version: format!("99.0.0-{evil}"), ..manifest() }).unwrap_err().to_string();
+    let unknown = {
+        let json = serde_json::to_string(&manifest()).unwrap().replace("\"lists\"", &format!("{evil:?}"));
+        let json =
+            json.replace("\\u{1b}", "\\u001b").replace("\\u{7}", "\\u0007").replace("\\u{202e}", "\\u202e");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(json.len() as u64);
+        tar.append_data(&mut header, "mailward-backup/manifest.json", json.as_bytes()).unwrap();
+        check(&bench.file(&tar.into_inner().unwrap())).unwrap_err().to_string()
+    };
+    assert!(unknown.contains("is not understood") && unknown.contains("owned"), "{unknown}");
+    for told in [newer, unknown] {
+        assert!(!told.chars().any(|c| c.is_control() || c == '\u{202e}'), "{told:?}");
     }
 }
 
