@@ -11,6 +11,9 @@ use crate::model::{system_says, text};
 /// The most that is read. A configuration of some thousand lines has 100 kB.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
 
+/// A piece of a URL's path that is as long as that may be a secret. The keys in the URLs of Slack have 24 characters.
+const SECRET_SEGMENT: usize = 20;
+
 /// How much of a long line is shown, in characters.
 const MAX_SHOWN: usize = 140;
 
@@ -184,6 +187,17 @@ fn veil(line: &str) -> Vec<char> {
         if let Some(at) = shown[start..end].iter().rposition(|c| *c == '@') {
             shown[start..start + at].iter_mut().for_each(|c| *c = '*');
         }
+        // What stands behind the host is what webhooks and feeds know their users by.
+        let quote = shown[end..].iter().position(|c| matches!(c, '"' | '\'') || c.is_whitespace());
+        let rest = end..quote.map_or(shown.len(), |i| end + i);
+        let query =
+            shown[rest.clone()].iter().position(|c| *c == '?').map_or(rest.end, |i| rest.start + i + 1);
+        shown[query..rest.end].iter_mut().for_each(|c| *c = '*');
+        for segment in shown[rest.start..query].split_mut(|c| matches!(c, '/' | '?')) {
+            if segment.len() >= SECRET_SEGMENT {
+                segment.fill('*');
+            }
+        }
     }
     shown
 }
@@ -195,4 +209,31 @@ fn floor(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::veil;
+
+    #[test]
+    fn a_report_shows_no_secret_of_a_url() {
+        for (line, shown) in [
+            (
+                r#"url = "https://hooks.example.org/services/T00/0123456789abcdefABCDEFGH""#,
+                r#"url = "https://hooks.example.org/services/T00/************************""#,
+            ),
+            (
+                r#"url = "http://a.test/list.csv?key=abc&x=/y" # why"#,
+                r#"url = "http://a.test/list.csv?************" # why"#,
+            ),
+            (
+                r#"["https://u:p@a.test?k", 'http://b.test/x']"#,
+                r#"["https://***@a.test?*", 'http://b.test/x']"#,
+            ),
+            ("url = \"https://a.test/path/to/list.txt\"", "url = \"https://a.test/path/to/list.txt\""),
+            ("x = \"://\"", "x = \"://\""),
+        ] {
+            assert_eq!(veil(line).into_iter().collect::<String>(), shown);
+        }
+    }
 }
