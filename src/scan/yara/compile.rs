@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -9,8 +10,10 @@ use yara_x::{Compiler, Rules, SourceCode};
 
 use super::error::{BrokenFile, YaraError};
 use super::meta::Facts;
+use super::nesting::too_deep;
 use super::scope::Scope;
 use super::source::Source;
+use crate::model::text;
 use crate::telemetry::spawn::panic_text;
 
 /// Names of the variables that rules may ask for; see `rules/README.md`.
@@ -22,6 +25,10 @@ pub(super) mod variable {
     /// Whether the raw message is being looked at.
     pub(in super::super) const IS_RAW: &str = "is_raw";
 }
+
+/// What compiling has for its stack, in bytes: eight times what threads have by default, on which the deepest files that are let
+/// through compile in the tests.
+const STACK: usize = 16 << 20;
 
 /// yara-x's report on one file is cut here.
 const MAX_REPORT: usize = 4_000;
@@ -83,11 +90,28 @@ fn fingerprint(sources: &[Arc<Source>]) -> String {
 /// Compiles all of `sources`, each into a namespace of its own.
 ///
 /// # Errors
-/// [`YaraError::Broken`] names every file that yara-x refuses.
+/// [`YaraError::Broken`] names every file that yara-x refuses, or that it cannot be trusted with.
 pub(super) fn all(sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
+    // Whose stack this is called on is not known, and what yara-x needs of it is its own matter.
+    thread::scope(|scope| {
+        let compiling = thread::Builder::new().name("yara-compile".to_owned()).stack_size(STACK);
+        let compiling = compiling.spawn_scoped(scope, || compile(sources)).map_err(YaraError::Threads)?;
+        compiling.join().unwrap_or_else(|cause| Err(YaraError::Build(panic_text(&*cause).to_owned())))
+    })
+}
+
+fn compile(sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> {
     let mut groups = Groups::default();
     let mut broken = Vec::new();
     for source in sources {
+        if let Some(line) = too_deep(&source.text) {
+            let why = format!(
+                "{}:{line}: it is nested too deep to be read; write it as several rules",
+                source.origin
+            );
+            broken.push(broken_file(source, &why));
+            continue;
+        }
         match catch_unwind(AssertUnwindSafe(|| Ok(add(groups.of(source)?, source)))) {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(report))) => broken.push(broken_file(source, &report)),
@@ -203,7 +227,10 @@ fn build(groups: Groups, sources: &[Arc<Source>]) -> Result<RuleSet, YaraError> 
 }
 
 fn broken_file(source: &Source, report: &str) -> BrokenFile {
+    // It quotes the file.
     let report: String = report.chars().take(MAX_REPORT).collect();
+    let lines: Vec<String> = report.lines().map(|line| text::line(line, MAX_REPORT)).collect();
+    let report = lines.join("\n");
     BrokenFile { origin: source.origin.clone(), report }
 }
 
@@ -235,6 +262,30 @@ mod tests {
         assert_eq!(out[0].origin, "/rules/half.yar");
         assert!(out[0].report.contains("/rules/half.yar:2:"), "{}", out[0].report);
         assert!(matches!(all(&sources), Err(YaraError::Broken(b)) if b == out));
+    }
+
+    #[test]
+    fn a_broken_file_cannot_act_on_the_terminal_of_who_reads_why() {
+        let file = source("a.yar", "rule \u{1b}]0;owned\u{7} \u{202e} { condition: $\u{9b}2J }\r\u{1b}[2J");
+        let (_, out) = good(&[file]).unwrap();
+        let shown = out[0].to_string();
+        assert!(shown.contains("owned"), "{shown:?}");
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!shown.chars().any(acts), "{shown:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_nested_without_end_is_left_out_and_the_others_work() {
+        let deep = format!("rule deep {{\n condition: {}true }}", "not (".repeat(200_000));
+        let sources = [source("deep.yar", &deep), source("good.yar", "rule good { condition: true }")];
+        let (set, out) = good(&sources).unwrap();
+        assert_eq!(set.count, 1);
+        assert_eq!(
+            out.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "rule file /rules/deep.yar is broken:\n/rules/deep.yar:2: it is nested too deep to be read; write it as several rules"
+            ]
+        );
     }
 
     #[test]

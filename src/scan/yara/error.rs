@@ -2,7 +2,18 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::model::text;
+
+/// The most characters of a path that are shown.
+const MAX_PATH: usize = 400;
+
+/// A path for people. Rules are often somebody else's, checked out: his file names must not write to a terminal, nor lines
+/// into the log.
+pub(super) fn shown(path: &Path) -> String {
+    text::line(&path.to_string_lossy(), MAX_PATH)
+}
 
 /// Why rules could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +25,7 @@ pub enum YaraError {
     /// A configured folder or file, or something in it, cannot be read.
     #[error(
         "{} cannot be read: {source}; create it, correct scanner.yara.rules, or leave `rules` out to use the rules that come with mailward",
-        path.display()
+        shown(path)
     )]
     Unreadable {
         /// Which.
@@ -27,7 +38,7 @@ pub enum YaraError {
     #[error(
         "{} is refused because {why}: whoever takes over the mail filter could switch its rules off; \
          give it to root and take the permission away (chown root:root, chmod go-w)",
-        path.display()
+        shown(path)
     )]
     Writable {
         /// The folder or file.
@@ -36,7 +47,7 @@ pub enum YaraError {
         why: String,
     },
     /// More than is sane for rules.
-    #[error("{} holds {what}; is this a folder of rules?", path.display())]
+    #[error("{} holds {what}; is this a folder of rules?", shown(path))]
     TooMuch {
         /// The folder or file.
         path: PathBuf,

@@ -35,6 +35,7 @@ mod look;
 #[cfg(test)]
 mod malformed;
 mod meta;
+mod nesting;
 mod pool;
 mod scope;
 mod source;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::YaraError;
+use super::error::shown;
 use super::trust::Trust;
 
 /// Folders below folders.
@@ -60,12 +61,16 @@ struct Found {
 pub(super) fn read(roots: &[PathBuf], trust: &Trust) -> Result<Vec<Arc<Source>>, YaraError> {
     let mut left = MAX_TOTAL;
     let mut sources = Vec::new();
-    let mut names = BTreeSet::new();
+    let (mut names, mut origins) = (BTreeSet::new(), BTreeSet::new());
     for found in find(roots, trust)? {
         let text = read_file(&found.path, trust, &mut left)?;
-        let origin = found.path.display().to_string();
+        let path = shown(&found.path);
+        let numbered = (2..).map(|n| format!("{path} ({n})"));
+        let mut ways = std::iter::once(path.clone()).chain(numbered);
+        let origin = ways.find(|way| origins.insert(way.clone())).unwrap_or_default();
         // Two folders may hold files of the same name; a namespace must hold one file only.
-        let name = if names.insert(found.name.clone()) { found.name } else { origin.clone() };
+        let plain = shown(Path::new(&found.name));
+        let name = if names.insert(plain.clone()) { plain } else { origin.clone() };
         sources.push(Arc::new(Source { name, origin, text }));
     }
     Ok(sources)
@@ -226,6 +231,17 @@ mod tests {
         let (one, two) = (folder(&["a.yar"]), folder(&["a.yar"]));
         let full = two.path().join("a.yar").display().to_string();
         assert_eq!(names(&[one.path(), two.path()]), ["a.yar".to_owned(), full]);
+    }
+
+    #[test]
+    fn names_of_files_are_shown_safely_and_stay_apart() {
+        let dir = folder(&["a\n<0>b\u{1b}[2J.yar", "a\r<0>b\u{1}[2J.yar", "a\t<0>b\u{7f}[2J.yar"]);
+        let sources = read(&[dir.path().to_owned()], &Trust::nobody()).unwrap();
+        let plain = "a <0>b?[2J.yar";
+        let full = dir.path().join(plain).display().to_string();
+        let told: Vec<[&str; 2]> = sources.iter().map(|source| [&*source.name, &*source.origin]).collect();
+        let [second, third] = [2, 3].map(|n| format!("{full} ({n})"));
+        assert_eq!(told, [[plain, full.as_str()], [&second, &second], [&third, &third]]);
     }
 
     #[test]
