@@ -8,7 +8,7 @@ use crate::scan::yara;
 
 /// Those of authentication, of the MIME walk and of what scanners say of themselves. `docs/findings.md` explains the
 /// former, and a test holds the two together.
-const OWN: [&str; 26] = [
+const OWN: [&str; 29] = [
     "FROM_MISSING",
     "FROM_SEVERAL_FIELDS",
     "FROM_SEVERAL_DOMAINS",
@@ -35,6 +35,9 @@ const OWN: [&str; 26] = [
     "MIME_CONTRADICTORY",
     "MIME_STRAY_DELIMITER",
     "MIME_BARE_CR",
+    "MIME_FRAGMENT",
+    "MIME_EXTERNAL_BODY",
+    "MIME_UNOPENED",
 ];
 
 /// Every symbol that a finding can have; `None` where somebody else names some: rspamd, clamd, feeds and block lists, YARA rules of

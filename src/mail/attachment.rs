@@ -25,15 +25,18 @@ const LEFT_OUT: &str = "…";
 #[must_use]
 pub fn attachments(parts: &Parts) -> Vec<Attachment> {
     // Once a container, not once a file in it: a message may hold a thousand files under a header of megabytes.
-    let names: Vec<Option<String>> = parts.list.iter().map(name_of_message).collect();
+    let names: Vec<Option<String>> = parts.list.iter().map(name_of_container).collect();
     let mut left = ALL_PATHS;
     parts.list.iter().filter(|p| p.is_file()).map(|part| attachment(parts, part, &names, &mut left)).collect()
 }
 
-/// What a nested message is called; `None` for what is none.
-fn name_of_message(part: &Part) -> Option<String> {
-    if !part.is_container || !is_message(&part.media_type) {
+/// What a nested message is called, or a file that holds others; `None` for a multipart.
+fn name_of_container(part: &Part) -> Option<String> {
+    if part.is_container && !is_message(&part.media_type) {
         return None;
+    }
+    if !part.is_container {
+        return part.name.as_deref().map(|name| shortened(name, LONGEST_NAME).into_owned());
     }
     let name = part.name.as_deref().map(Cow::Borrowed).or_else(|| subject(part).map(Cow::Owned));
     let name = name.unwrap_or(Cow::Borrowed(&part.media_type));

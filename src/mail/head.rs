@@ -3,7 +3,7 @@
 use super::parameter::{self, Parameterised};
 use super::transfer::Encoding;
 use crate::model::file_name;
-use crate::model::part::Defect;
+use crate::model::part::{Defect, External};
 
 /// The fields of a part's header that matter, as they were met.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ pub(super) struct Head {
     /// File names, the one that most readers show first.
     pub(super) names: Vec<String>,
     pub(super) is_attachment: bool,
+    /// Where the body is, of a part that only says so.
+    pub(super) external: Option<External>,
     pub(super) defects: Vec<Defect>,
 }
 
@@ -51,6 +53,9 @@ const MOST_EXTENSIONS: usize = 4;
 const LONGEST_NAME: usize = 1000;
 /// RFC 6838 §4.2: 127 characters each.
 const LONGEST_TYPE: usize = 255;
+/// Addresses of one body that is elsewhere, and characters of the word that says how it is fetched.
+const MOST_URLS: usize = 4;
+const LONGEST_WORD: usize = 100;
 
 impl<'a> Gathered<'a> {
     /// Takes a field if it is one of those that matter.
@@ -86,6 +91,11 @@ impl<'a> Gathered<'a> {
         // RFC 2183 §2.8: a disposition that is not known is an attachment.
         head.is_attachment = dispositions.iter().any(|d| !matches!(d.value.as_str(), "" | "inline"));
         head.read_names(&types, &dispositions);
+        match head.media_type.as_str() {
+            EXTERNAL => head.external = Some(external(&types)),
+            FRAGMENT => head.defects.push(Defect::Fragment),
+            _ => {}
+        }
         head
     }
 }
@@ -168,6 +178,10 @@ impl Head {
         if extensions.len() > 1 {
             self.ambiguous();
         }
+        self.add_readings();
+    }
+
+    fn add_readings(&mut self) {
         for reading in self.names.iter().flat_map(|name| file_name::readings(name)).collect::<Vec<_>>() {
             self.add_name(reading);
         }
@@ -195,14 +209,45 @@ impl Head {
     }
 }
 
+/// The names of a file that is called so where no field names it, and what programs make of them.
+pub(super) fn names_of(given: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut head = Head::default();
+    for name in given.into_iter().filter(|name| !name.is_empty()) {
+        head.add_name(file_name::shortened(&name, LONGEST_NAME).into_owned());
+    }
+    head.add_readings();
+    head.names
+}
+
+/// Where the body is (RFC 2046 §5.2.3, RFC 2017 §3).
+fn external(types: &[Parameterised]) -> External {
+    let access = types.iter().flat_map(|field| field.texts("access-type")).next().unwrap_or_default();
+    let mut urls = Vec::new();
+    for url in types.iter().flat_map(|field| field.texts("url")) {
+        let url: String = url.chars().filter(|c| !c.is_whitespace()).collect();
+        if urls.len() < MOST_URLS && !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    let access_type = file_name::shortened(&access, LONGEST_WORD).to_lowercase();
+    External { access_type, urls }
+}
+
+const EXTERNAL: &str = "message/external-body";
+const FRAGMENT: &str = "message/partial";
+
 /// RFC 2046 §5.1.
 pub(super) fn is_multipart(media_type: &str) -> bool {
     media_type.starts_with("multipart/")
 }
 
-/// A nested message (RFC 2046 §5.2.1, RFC 6532 §3.7).
+/// A nested message (RFC 2046 §5.2.1, RFC 6532 §3.7), a piece of one (§5.2.2) that may be all there is of it, or the
+/// head of one whose body is elsewhere (§5.2.3). Some programs show what stands in the place of that body.
 pub(super) fn is_message(media_type: &str) -> bool {
-    matches!(media_type, "message/rfc822" | "message/global" | "message/news")
+    matches!(
+        media_type,
+        "message/rfc822" | "message/rfc2822" | "message/global" | "message/news" | FRAGMENT | EXTERNAL
+    )
 }
 
 /// A usable media type for what stands in the field: what has no subtype gets one, what is no type at all

@@ -70,6 +70,9 @@ pub fn describe(not_inspected: &NotInspected) -> String {
         NotInspected::Undecodable(part) => {
             format!("Part {part} is encoded in a way that cannot be undone with certainty.")
         }
+        NotInspected::Fragment(part) => {
+            format!("Part {part} is a piece of a message; the whole is put together only where it is read.")
+        }
     }
 }
 
@@ -101,6 +104,7 @@ mod tests {
             NotInspected::TooLarge,
             NotInspected::Unparsable,
             NotInspected::Undecodable(3),
+            NotInspected::Fragment(3),
         ];
         let sentences: std::collections::BTreeSet<String> = reasons.iter().map(describe).collect();
         assert_eq!(sentences.len(), reasons.len());

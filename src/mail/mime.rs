@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
+use super::head::is_message;
+use super::inside::{self, File, Files, Inside};
 use super::limits::Limits;
 use super::prescan::{self, Budget, Found, Kind, Outline};
 use super::transfer::{self, Decoded, Encoding};
@@ -18,7 +20,8 @@ use crate::model::{Message, Part, Parts};
 /// A message of one part is one part; so is an empty one. Text that people read (no file name, not an
 /// attachment) becomes UTF-8. Files keep their bytes, so that hashes and signatures hold, also where they
 /// are declared as text. A nested message's own part holds its header; a container that lies too deep to
-/// be entered holds its raw bytes.
+/// be entered holds its raw bytes. What lies in a file or text without being a part of its own by MIME stands
+/// behind it, as parts below it: an attached mail, files in a text, the files of a `winmail.dat`.
 #[must_use]
 pub fn walk(message: &Message, limits: &Limits) -> Parts {
     // No panic is known. Should a charset decoder have one, the message is not inspected rather than lost.
@@ -68,7 +71,9 @@ impl Walk {
     fn part(&mut self, data: &Bytes, found: Found, parent: Option<usize>) {
         let Found { depth, kind, mut head, body, .. } = found;
         let index = self.parts.list.len();
-        let mut names = std::mem::take(&mut head.names).into_iter();
+        let mut names = std::mem::take(&mut head.names);
+        names.extend(self.names_for(parent));
+        let mut names = names.into_iter();
         let mut part = Part {
             index,
             parent,
@@ -79,9 +84,14 @@ impl Walk {
             is_attachment: head.is_attachment,
             deletes_space: head.deletes_space,
             is_container: kind != Kind::Leaf,
+            is_mail: false,
             content: Bytes::new(),
+            external: head.external.take(),
             defects: std::mem::take(&mut head.defects),
         };
+        if part.defects.contains(&Defect::Fragment) {
+            self.note(NotInspected::Fragment(index + 1));
+        }
         let is_raw = matches!(kind, Kind::Container | Kind::TooDeep);
         let encoding = if is_raw { Encoding::Identity } else { head.encoding };
         let mut content = self.content(data, &body, encoding, &mut part);
@@ -96,13 +106,8 @@ impl Walk {
             }
             content = charset::utf8(content, head.charset.as_deref());
         }
-        match self.left.checked_sub(content.len()) {
-            Some(left) => self.left = left,
-            None => {
-                self.has_stopped = true;
-                self.note(NotInspected::TooLarge);
-                return;
-            }
+        if !self.may_keep(content.len()) {
+            return;
         }
         if kind == Kind::EncodedMessage {
             self.parts.list.push(part);
@@ -110,6 +115,103 @@ impl Walk {
         } else {
             part.content = content;
             self.parts.list.push(part);
+            if kind == Kind::Leaf {
+                self.look_inside(index, depth);
+            }
+        }
+    }
+
+    /// What the body is called that a container stands for: for some programs that is the name of the file.
+    fn names_for(&self, parent: Option<usize>) -> Vec<String> {
+        let container = parent.and_then(|p| self.parts.list.get(p)).filter(|part| part.external.is_some());
+        container.iter().flat_map(|part| part.name.iter().chain(&part.other_names)).cloned().collect()
+    }
+
+    /// Whether there is room for so many bytes more.
+    fn may_keep(&mut self, bytes: usize) -> bool {
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => {
+                self.has_stopped = true;
+                self.note(NotInspected::TooLarge);
+            }
+        }
+        !self.has_stopped
+    }
+
+    /// Finds what lies in a leaf without being a part of its own.
+    fn look_inside(&mut self, index: usize, depth: u32) {
+        let Some(part) = self.parts.list.get(index) else { return };
+        let content = part.content.clone();
+        let inside = inside::look(part, self.budget.parts_left(), self.left);
+        let depth = depth.saturating_add(1);
+        match inside {
+            Inside::Nothing => {}
+            // A kind that is known, and no file in it.
+            Inside::Files(files) if files.list.is_empty() => self.files(files, index, depth),
+            _ if !self.budget.allows(depth) => self.note(NotInspected::TooDeep),
+            Inside::Message { start } => {
+                let content = content.slice(start..);
+                if let Some(part) = self.parts.list.get_mut(index) {
+                    part.is_mail = true;
+                }
+                let (outline, _) = prescan::embedded(&content, depth, &mut self.budget);
+                self.decode(&content, outline, Some(index));
+            }
+            Inside::Files(files) => self.files(files, index, depth),
+        }
+    }
+
+    fn files(&mut self, files: Files, parent: usize, depth: u32) {
+        if files.is_unopened
+            && let Some(part) = self.parts.list.get_mut(parent)
+        {
+            part.defects.push(Defect::Unopened);
+        }
+        if files.is_broken {
+            self.note(NotInspected::Undecodable(parent + 1));
+        }
+        for file in files.list {
+            if self.has_stopped {
+                return;
+            }
+            self.file(file, parent, depth);
+        }
+        if files.is_cut {
+            self.note(NotInspected::TooManyParts);
+        }
+    }
+
+    fn file(&mut self, file: File, parent: usize, depth: u32) {
+        if !self.budget.take_part() {
+            self.has_stopped = true;
+            self.note(NotInspected::TooManyParts);
+            return;
+        }
+        if !self.may_keep(file.content.len()) {
+            return;
+        }
+        let index = self.parts.list.len();
+        let mut names = file.names.into_iter();
+        let is_container = is_message(&file.media_type);
+        let content = file.content.clone();
+        self.parts.list.push(Part {
+            index,
+            parent: Some(parent),
+            depth: usize::try_from(depth).unwrap_or(usize::MAX),
+            media_type: file.media_type,
+            name: names.next(),
+            other_names: names.collect(),
+            is_attachment: file.is_attachment,
+            is_container,
+            content: if is_container { Bytes::new() } else { file.content },
+            defects: file.is_damaged.then_some(Defect::BadEncoding).into_iter().collect(),
+            ..Part::default()
+        });
+        if is_container {
+            self.encoded_message(&content, index, depth);
+        } else {
+            self.look_inside(index, depth);
         }
     }
 

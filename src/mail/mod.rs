@@ -32,6 +32,7 @@ pub mod cut;
 mod encoded;
 mod head;
 pub mod header;
+mod inside;
 mod limits;
 mod lines;
 pub mod links;

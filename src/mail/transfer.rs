@@ -309,7 +309,8 @@ pub(super) fn uuencode(input: &[u8]) -> Decoded {
     decoded
 }
 
-fn uu_line(count: usize, data: &[u8], out: &mut Vec<u8>) {
+/// One line of uuencoded data behind its length, which is `count` bytes.
+pub(super) fn uu_line(count: usize, data: &[u8], out: &mut Vec<u8>) {
     let end = out.len() + count.min(data.len());
     for group in data.chunks(4) {
         let mut word = 0_u32;

@@ -21,7 +21,8 @@ pub struct Parts {
 pub struct Part {
     /// Position in [`Parts::list`], counted from 0; people see `part N`, counted from 1.
     pub index: usize,
-    /// The container, if any.
+    /// The container, if any; or the file or text that it was found in: an attached mail, a `winmail.dat`,
+    /// a text with a file in it.
     pub parent: Option<usize>,
     /// 0 for the message's own part.
     pub depth: usize,
@@ -37,11 +38,24 @@ pub struct Part {
     pub deletes_space: bool,
     /// A multipart or message container: its content is in its children.
     pub is_container: bool,
+    /// A file that is a mail: what is in it follows as parts below it. Its own content is whole all the same.
+    pub is_mail: bool,
     /// The decoded content: transfer encoding undone, text that is no file as UTF-8. Empty for
     /// multiparts, the header for a nested message, the raw bytes for a container that was not entered.
     pub content: Bytes,
+    /// Where the body is that this part stands for (RFC 2046 §5.2.3); `None` for a part with a body of its own.
+    pub external: Option<External>,
     /// What is wrong with it, in the field's words.
     pub defects: Vec<Defect>,
+}
+
+/// Where the body of a `message/external-body` is (RFC 2046 §5.2.3). Foreign text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct External {
+    /// How it is fetched: `url`, `anon-ftp`, `local-file`, …; empty where it is not said.
+    pub access_type: String,
+    /// Its addresses, without white space (RFC 2017 §3).
+    pub urls: Vec<String>,
 }
 
 impl Part {
@@ -98,6 +112,10 @@ pub enum Defect {
     Contradictory,
     /// In a container whose delimiters are not all there stand lines that are delimiters to nobody but look so.
     StrayDelimiter,
+    /// A piece of a message that only the recipient puts together (RFC 2046 §5.2.2).
+    Fragment,
+    /// It holds a file in a form that is not undone here: yEnc, BinHex.
+    Unopened,
 }
 
 /// A reason why a message, or some of it, was not looked at. Never the same as clean.
@@ -120,6 +138,8 @@ pub enum NotInspected {
     Unparsable,
     /// A part's content could not be decoded (the part, counted from 1).
     Undecodable(usize),
+    /// A part is a piece of a message whose other pieces are in other mail (the part, counted from 1).
+    Fragment(usize),
 }
 
 impl NotInspected {
@@ -135,6 +155,7 @@ impl NotInspected {
             Self::TooSlow => "limit-time",
             Self::Unparsable => "unparsable",
             Self::Undecodable(_) => "undecodable",
+            Self::Fragment(_) => "fragment",
         }
     }
 }

@@ -6,11 +6,14 @@ use std::time::Instant;
 use super::weight::Weight;
 use super::{BoxFuture, Report, Scan, ScanInput};
 use crate::mail;
+use crate::model::file_name::shortened;
 use crate::model::part::Defect;
 use crate::model::{Finding, Outcome, Part, Scanner};
 
 /// Oddities are reported this many times; a message may have thousands.
 const MAX_DEFECTS: usize = 10;
+/// Characters of an address in a sentence.
+const LONGEST_URL: usize = 200;
 /// How far into a message a bare CR is looked for.
 const FIRST: usize = 1024 * 1024;
 
@@ -27,6 +30,9 @@ mod table {
         MIME_CONTRADICTORY Medium Suspicious 1.0
         MIME_STRAY_DELIMITER Medium Suspicious 1.0
         MIME_BARE_CR Info Clean 0.0
+        MIME_FRAGMENT Medium Suspicious 1.0
+        MIME_EXTERNAL_BODY Low Suspicious 0.5
+        MIME_UNOPENED Low Suspicious 0.5
     }
 }
 
@@ -64,6 +70,7 @@ fn report(input: &ScanInput) -> Report {
         let text = format!("a CR without LF at byte {at}: some readers end a line there, others do not");
         table::MIME_BARE_CR.finding(Scanner::Mime, text)
     }));
+    findings.extend(input.parts.list.iter().filter_map(external).take(MAX_DEFECTS));
     let outcome = match input.parts.not_inspected.first() {
         Some(why) => Outcome::failed(why.label(), mail::describe(why)),
         None => Outcome::of(&findings),
@@ -75,6 +82,20 @@ fn report(input: &ScanInput) -> Report {
 /// milter sees it, and so do we.
 fn bare_cr(raw: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\r', raw.get(..FIRST).unwrap_or(raw)).find(|at| raw.get(at + 1) != Some(&b'\n'))
+}
+
+/// A part whose body is elsewhere.
+fn external(part: &Part) -> Option<Finding> {
+    let external = part.external.as_ref()?;
+    let how = match external.access_type.as_str() {
+        "" => "its access-type is not said".to_owned(),
+        word => format!("access-type {word:?}"),
+    };
+    let shown = |url: &String| format!(": {}", shortened(url, LONGEST_URL));
+    let at = external.urls.first().map(shown).unwrap_or_default();
+    let text = format!("the body of a part is not in the message but elsewhere, {how}{at}");
+    let finding = table::MIME_EXTERNAL_BODY.finding(Scanner::Mime, text);
+    Some(Finding { location: Some(part.label()), ..finding })
 }
 
 fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
@@ -93,6 +114,14 @@ fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
                 "lines that look like delimiters are none, and its own are not all there",
             ),
             Defect::Unterminated => (table::MIME_UNTERMINATED, "a multipart is not closed"),
+            Defect::Fragment => (
+                table::MIME_FRAGMENT,
+                "it is a piece of a message: the whole is put together only where it is read",
+            ),
+            Defect::Unopened => (
+                table::MIME_UNOPENED,
+                "there is a file in it in a form that is not opened (yEnc, BinHex, compressed S/MIME)",
+            ),
         };
         Finding { location: Some(part.label()), ..row.finding(Scanner::Mime, text.to_owned()) }
     })

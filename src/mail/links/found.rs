@@ -113,6 +113,8 @@ pub enum Source {
     Subject,
     /// A QR code in a picture.
     Qr,
+    /// A part whose body is elsewhere (RFC 2017).
+    External,
     /// Another address.
     Wrapped,
     /// A short link that led there when its shortener was asked; not in the message.
@@ -140,6 +142,7 @@ impl Source {
             Self::Calendar => "calendar",
             Self::Subject => "subject",
             Self::Qr => "qr",
+            Self::External => "external-body",
             Self::Wrapped => "wrapped",
             Self::Redirect => "redirect",
         }

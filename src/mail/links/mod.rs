@@ -69,6 +69,13 @@ pub fn find_but_in_pictures(parts: &Parts, subject: &str, limits: &Limits) -> (L
     if let Some(subject) = into.allow(subject) {
         text::find(subject, Source::Subject, &mut into);
     }
+    for part in &parts.list {
+        let Some(external) = &part.external else { continue };
+        into.enter(Place::Part(part.index));
+        for url in &external.urls {
+            into.add(url, Source::External, "");
+        }
+    }
     let readings = parts.list.iter().flat_map(|part| Kind::of(part).map(move |kind| (part, kind)));
     for (part, kind) in readings {
         into.enter(Place::Part(part.index));
@@ -111,13 +118,10 @@ fn read(part: &Part, kind: Kind, into: &mut Collector<'_>) {
     }
 }
 
-/// The parts of a message in a file; all of them are in the part that the file is.
+/// The parts of a message in a file; all of them are in the part that the file is, unless the walk saw the message and
+/// they are parts of their own.
 fn archive(file: &Part, into: &mut Collector<'_>) {
     let message = header::parse(file.content.clone());
-    let parts = mime::walk(&message, &super::Limits::default());
-    if !parts.not_inspected.is_empty() {
-        into.skip(Skipped::TooDeep);
-    }
     for subject in message.values("Subject").take(4).map(header::decode_words) {
         if let Some(subject) = into.allow(&subject) {
             text::find(subject, Source::Subject, into);
@@ -130,10 +134,17 @@ fn archive(file: &Part, into: &mut Collector<'_>) {
             html::read(content, into);
         }
     }
+    if file.is_mail {
+        return;
+    }
+    let parts = mime::walk(&message, &super::Limits::default());
+    if !parts.not_inspected.is_empty() {
+        into.skip(Skipped::TooDeep);
+    }
     for part in &parts.list {
         for kind in Kind::of(part) {
             match kind {
-                Kind::Archive => into.skip(Skipped::TooDeep),
+                Kind::Archive if !part.is_mail => into.skip(Skipped::TooDeep),
                 kind => read(part, kind, into),
             }
         }

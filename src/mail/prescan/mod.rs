@@ -34,6 +34,18 @@ impl Budget {
         Self { fields: limits.fields, parts: limits.parts, depth: limits.depth() }
     }
 
+    /// How many parts there may still be.
+    pub(super) fn parts_left(&self) -> usize {
+        usize::try_from(self.parts).unwrap_or(usize::MAX)
+    }
+
+    /// Counts one part more; `false` if there are too many.
+    pub(super) fn take_part(&mut self) -> bool {
+        let left = self.parts.checked_sub(1);
+        self.parts = left.unwrap_or_default();
+        left.is_some()
+    }
+
     /// Whether a part may stand at `depth`.
     pub(super) fn allows(&self, depth: u32) -> bool {
         depth <= self.depth

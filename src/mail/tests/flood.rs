@@ -182,3 +182,41 @@ fn a_deep_path_is_named_without_much_work() {
     );
     assert_eq!(attachments(&parts)[0].path.len(), 100);
 }
+
+#[test]
+fn a_million_files_in_a_text_and_a_winmail_of_nothing_but_attachments() {
+    let text = parse("Subject: x\r\n\r\n", b"begin 644 a\r\n`\r\nend\r\n".repeat(1_000_000));
+    let parts = bounded(&text, &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (1000, vec![NotInspected::TooManyParts]));
+    let attachment = b"\x02\x02\x90\x06\0\0\0\0\0\0\0".repeat(1_000_000);
+    let winmail = [b"\x78\x9f\x3e\x22\x01\0", &attachment[..]].concat();
+    let encoded = data_encoding::BASE64.encode(&winmail).into_bytes();
+    let head = "Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    let parts = bounded(&parse(head, encoded), &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (1000, vec![NotInspected::TooManyParts]));
+}
+
+#[test]
+fn rich_text_that_unpacks_to_many_times_its_size() {
+    // Each reference of two bytes is seventeen of text. One to where writing goes on would be the end.
+    let mut packed = Vec::new();
+    let mut at = 207_u16;
+    for _ in 0..700_000 {
+        packed.push(0xff);
+        for _ in 0..8 {
+            packed.extend((((at + 1) % 4096) << 4 | 15).to_be_bytes());
+            at = (at + 17) % 4096;
+        }
+    }
+    let head =
+        [&u32::try_from(packed.len() + 12).unwrap().to_le_bytes()[..], &[0xff; 4], b"LZFu", &[0; 4]].concat();
+    let size = u32::try_from(head.len() + packed.len()).unwrap().to_le_bytes();
+    let property = [&[2, 1, 9, 0x10, 1, 0, 0, 0][..], &size, &head, &packed].concat();
+    let properties = [&1_u32.to_le_bytes()[..], &property].concat();
+    let size = u32::try_from(properties.len()).unwrap().to_le_bytes();
+    let winmail = [b"\x78\x9f\x3e\x22\x01\0\x01\x03\x90\x06\0", &size[..], &properties, &[0; 2]].concat();
+    let encoded = data_encoding::BASE64.encode(&winmail).into_bytes();
+    let head = "Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    let parts = bounded(&parse(head, encoded), &Limits::default());
+    assert_eq!(parts.not_inspected, [NotInspected::Undecodable(1)]);
+}

@@ -2,6 +2,7 @@
 
 mod evasion;
 mod flood;
+mod inside;
 mod mutation;
 mod structure;
 mod suites;

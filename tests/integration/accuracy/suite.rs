@@ -26,6 +26,7 @@ const ODD: &[(&str, &str)] = &[
     ("mail-parser/malformed/", "malformed MIME"),
     ("ruby-mail/error_emails/", "broken header fields"),
     ("mail-parser/thirdparty/007", "an old parser's puzzle"),
+    ("mail-parser/thirdparty/009", "one of five pieces of a message"),
     ("mimekit/messages/stack-overflow", "nested until parsers die"),
     ("mimekit/messages/empty-multipart", "malformed MIME"),
     ("mimekit/messages/missing-subtype", "malformed MIME"),

@@ -118,12 +118,33 @@ pub fn voicemail(dice: &mut Dice, domain: &str) -> Vec<u8> {
     message(&head, &body)
 }
 
-/// What Exchange sends to who does not expect it.
+/// What Exchange sends to who does not expect it: the text once more, and a file ([MS-OXTNEF]).
 pub fn winmail(dice: &mut Dice, domain: &str) -> Vec<u8> {
     let head = fields(dice, &format!("Per Lindqvist <per@{domain}>"), "Agenda");
-    let mut tnef = vec![0x78, 0x9f, 0x3e, 0x22, 0x01, 0x00, 0x01, 0x06, 0x90, 0x08, 0x00, 0x04, 0, 0, 0];
-    tnef.extend(dice.bytes(2000));
+    let plan = dice.bytes(2000);
     let said = dice.sentences(2);
+    let number = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+    let attribute = |level: u8, id: u32, data: &[u8]| {
+        let sum = data.iter().fold(0_u16, |sum, c| sum.wrapping_add(u16::from(*c)));
+        [&[level][..], &id.to_le_bytes(), &number(data.len()), data, &sum.to_le_bytes()].concat()
+    };
+    // Rich text that is not packed ([MS-OXRTFCP]), as a property of the message.
+    let rich = format!("{{\\rtf1\\ansi {said}}}");
+    let rich = [&number(rich.len() + 12)[..], &number(rich.len()), b"MELA\0\0\0\0", rich.as_bytes()].concat();
+    let padding = vec![0; rich.len().next_multiple_of(4) - rich.len()];
+    let properties =
+        [&number(1)[..], b"\x02\x01\x09\x10", &number(1), &number(rich.len()), &rich, &padding].concat();
+    let tnef = [
+        b"\x78\x9f\x3e\x22\x01\0".to_vec(),
+        attribute(1, 0x0008_9006, &[0, 0, 1, 0]),
+        attribute(1, 0x0006_9007, &[0xe4, 4, 0, 0, 0, 0, 0, 0]),
+        attribute(1, 0x0007_8008, b"IPM.Microsoft Mail.Note\0"),
+        attribute(1, 0x0006_9003, &properties),
+        attribute(2, 0x0006_9002, &[1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]),
+        attribute(2, 0x0001_8010, b"Agenda.docx\0"),
+        attribute(2, 0x0006_800f, &plan),
+    ]
+    .concat();
     let parts = [text(&said, dice), file("winmail.dat", "application/ms-tnef", &tnef)];
     let body = multi("mixed", &parts, dice);
     message(&head, &body)

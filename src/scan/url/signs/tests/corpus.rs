@@ -186,16 +186,23 @@ fn ham_whose_sender_nothing_proves_is_not_held() {
     assert_eq!(held.len(), MADE_TO_BE_HELD.len());
 }
 
-/// Both say base64 and hold something else; no limit of links is passed by any.
-const NOT_ALL_SEEN: [(&str, &str); 9] = [
+/// Two say base64 and hold something else, three are or hold pieces of messages; no limit of links is passed by any.
+const NOT_ALL_SEEN: [(&str, &str); 12] = [
     ("mail-parser/malformed/017.eml", NO_PICTURE),
     (
         "mail-parser/thirdparty/002.eml",
         "Partial { found: false, missing: \"links were not all looked at: Part 4 is encoded in a way that cannot be \
          undone with certainty.\" }",
     ),
+    (
+        "mail-parser/thirdparty/009.eml",
+        "Partial { found: false, missing: \"links were not all looked at: Part 3 is a piece of a message; the whole is \
+         put together only where it is read.\" }",
+    ),
     ("mail-parser/thirdparty/013.eml", NO_PICTURE),
     ("mimekit/messages/rfc2060.txt", NO_PICTURE),
+    ("mimekit/partial/rfc2046.0.eml", A_PIECE),
+    ("mimekit/partial/rfc2046.1.eml", A_PIECE),
     (
         "mimekit/partial/rfc2046.eml",
         "Partial { found: false, missing: \"links were not all looked at: Part 1 is encoded in a way that cannot be \
@@ -206,6 +213,9 @@ const NOT_ALL_SEEN: [(&str, &str); 9] = [
     ("ruby-mail/mime_emails/raw_email12.eml", NO_PICTURE),
     ("ruby-mail/mime_emails/raw_email_with_binary_encoded.eml", NO_PICTURE),
 ];
+
+const A_PIECE: &str = "Partial { found: false, missing: \"links were not all looked at: Part 1 is a piece of a message; the \
+     whole is put together only where it is read.\" }";
 
 /// Of parts that call themselves pictures and are none: `dummy`, a sentence, rubbish.
 const NO_PICTURE: &str =

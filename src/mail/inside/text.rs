@@ -1,0 +1,263 @@
+//! Files that stand in a text: uuencode, and what is told but not undone, yEnc and BinHex.
+//!
+//! Uuencode was never a standard of mail. POSIX describes it (uuencode, "STDOUT"), in its own alphabet and in base64;
+//! mail programs of before MIME sent files so, and Outlook and Thunderbird still show them as attachments.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use super::{FILE, File, Files};
+use crate::mail::head::names_of;
+use crate::mail::lines::{self, at};
+use crate::mail::transfer;
+use crate::model::Part;
+use crate::model::file_name::extension;
+
+/// Endings of files that are nothing but an encoded one.
+const ENDINGS: [&str; 5] = ["uu", "uue", "enc", "hqx", "yenc"];
+/// The longest line of data that is taken for one. 45 bytes make 61 characters; 63 bytes are the most there can be.
+const LONGEST_LINE: usize = 100;
+
+/// The files in a text, `most` at most. Nothing for what is neither text nor called after such an encoding.
+pub(super) fn read(part: &Part, most: usize) -> Files {
+    let content = &part.content;
+    let mut names = part.name.iter().chain(&part.other_names);
+    let is_read = part.media_type.starts_with("text/")
+        || content.starts_with(b"begin ")
+        || content.starts_with(b"begin-base64 ")
+        || names.any(|name| ENDINGS.contains(&&*extension(name)));
+    if is_read { find(content, most) } else { Files::default() }
+}
+
+/// How a file in a text is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Uuencode,
+    Base64,
+}
+
+fn find(content: &Bytes, most: usize) -> Files {
+    let mut files = Files { is_unopened: has_unopened(content), ..Files::default() };
+    let begin = memmem::Finder::new(b"\nbegin");
+    let mut pos = 0_usize;
+    let mut is_first = content.starts_with(b"begin");
+    loop {
+        if !std::mem::take(&mut is_first) {
+            let rest = content.get(pos.saturating_sub(1)..).unwrap_or_default();
+            let Some(found) = begin.find(rest) else { return files };
+            pos = pos.saturating_sub(1) + found + 1;
+        }
+        let (line, next) = lines::line(content, pos);
+        let file = opening(at(content, &line)).and_then(|(form, name)| {
+            let (bytes, is_whole, after) = match form {
+                Form::Uuencode => uuencoded(content, next)?,
+                Form::Base64 => base64(content, next)?,
+            };
+            Some((File { is_damaged: !is_whole, ..named(name, bytes) }, after))
+        });
+        match file {
+            None => pos = next,
+            Some(_) if files.list.len() >= most => {
+                files.is_cut = true;
+                return files;
+            }
+            Some((file, after)) => {
+                files.list.push(file);
+                pos = after;
+            }
+        }
+    }
+}
+
+fn named(name: &[u8], bytes: Vec<u8>) -> File {
+    File {
+        names: names_of([String::from_utf8_lossy(name).into_owned()]),
+        media_type: FILE.to_owned(),
+        is_attachment: true,
+        content: bytes.into(),
+        is_damaged: false,
+    }
+}
+
+/// `begin 644 name` or `begin-base64 644 name`.
+fn opening(line: &[u8]) -> Option<(Form, &[u8])> {
+    let (form, rest) = match line.strip_prefix(b"begin-base64") {
+        Some(rest) => (Form::Base64, rest),
+        None => (Form::Uuencode, line.strip_prefix(b"begin")?),
+    };
+    let is_blank = |c: &u8| matches!(c, b' ' | b'\t');
+    let mode = rest.first().filter(|c| is_blank(c)).map(|_| rest.trim_ascii_start())?;
+    let end = mode.iter().position(is_blank)?;
+    let (mode, name) = mode.split_at_checked(end)?;
+    let is_mode = (3..=6).contains(&mode.len()) && mode.iter().all(|c| matches!(c, b'0'..=b'7'));
+    let name = name.trim_ascii();
+    (is_mode && !name.is_empty()).then_some((form, name))
+}
+
+/// What is encoded from `pos` on: the bytes, whether the end is there, and where reading goes on. `None` if there is
+/// nothing.
+fn uuencoded(content: &[u8], mut pos: usize) -> Option<(Vec<u8>, bool, usize)> {
+    let mut bytes = Vec::new();
+    let mut is_any = false;
+    while pos < content.len() {
+        let (line, next) = lines::line(content, pos);
+        let text = at(content, &line);
+        if text.trim_ascii() == b"end" {
+            return Some((bytes, true, next));
+        }
+        match text.split_first() {
+            _ if text.len() > LONGEST_LINE || !text.iter().all(|c| matches!(c, b' '..=b'`')) => break,
+            None | Some((b'`' | b' ', _)) => {}
+            Some((count, data)) => {
+                transfer::uu_line(usize::from(count.wrapping_sub(32) & 63), data, &mut bytes);
+                is_any = true;
+            }
+        }
+        pos = next;
+    }
+    is_any.then_some((bytes, false, pos))
+}
+
+/// The same in base64, up to `====`.
+fn base64(content: &[u8], start: usize) -> Option<(Vec<u8>, bool, usize)> {
+    let mut pos = start;
+    let mut end = start;
+    let mut is_whole = false;
+    while pos < content.len() {
+        let (line, next) = lines::line(content, pos);
+        let text = at(content, &line).trim_ascii();
+        let is_data = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=');
+        if text == b"====" {
+            (is_whole, pos) = (true, next);
+            break;
+        }
+        if !text.iter().all(is_data) {
+            break;
+        }
+        (pos, end) = (next, next);
+    }
+    let digits = content.get(start..end).unwrap_or_default();
+    let decoded = transfer::base64(digits);
+    (is_whole || !decoded.bytes.is_empty()).then_some((decoded.bytes, is_whole && !decoded.is_bad, pos))
+}
+
+/// Whether a file stands there in yEnc (yenc.org, 1.3) or BinHex (RFC 1741).
+fn has_unopened(content: &[u8]) -> bool {
+    let at_line = |mark: &[u8]| {
+        content.starts_with(mark)
+            || memmem::find_iter(content, mark).any(|at| content.get(at - 1) == Some(&b'\n'))
+    };
+    at_line(b"=ybegin ") && memmem::find(content, b" name=").is_some()
+        || at_line(b"(This file must be converted with BinHex")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(text: &str) -> Files {
+        find(&Bytes::copy_from_slice(text.as_bytes()), 100)
+    }
+
+    fn told(files: &Files) -> Vec<(String, Vec<u8>, bool)> {
+        files.list.iter().map(|f| (f.names.join(" "), f.content.to_vec(), f.is_damaged)).collect()
+    }
+
+    #[test]
+    fn files_in_a_text_are_found_wherever_they_stand() {
+        let text = "Hello,\r\nsee the file\r\n\r\nbegin 644 a.exe\r\n#0V%T\r\n`\r\nend\r\n\r\n\
+                    begin 0755 my file.js\n#0V%T\n \nend\nbegin-base64 644 b.zip\nQ2F0\n====\nbye\n";
+        let cat = |name: &str| (name.to_owned(), b"Cat".to_vec(), false);
+        assert_eq!(told(&of(text)), [cat("a.exe"), cat("my file.js"), cat("b.zip")]);
+        assert_eq!(told(&of("begin 644 a\n#0V%T\n`\nend")), [cat("a")]);
+    }
+
+    #[test]
+    fn a_file_without_end_is_taken_as_far_as_it_goes() {
+        let cat = ("a.exe".to_owned(), b"Cat".to_vec(), true);
+        assert_eq!(told(&of("begin 644 a.exe\n#0V%T\nregards\n")), [cat.clone()]);
+        assert_eq!(told(&of("begin 644 a.exe\n#0V%T")), [cat.clone()]);
+        let text = "begin 644 a.exe\n#0V%T\nbegin 644 a.exe\n#0V%T\n";
+        assert_eq!(told(&of(text)), [cat.clone(), cat]);
+    }
+
+    #[test]
+    fn words_of_people_are_no_files() {
+        for text in [
+            "begin with the first page\nHELLO\nend\n",
+            "begin 644 a.exe\nWe met at noon.\nend\n",
+            "we begin 644 a.exe\n#0V%T\nend\n",
+            "> begin 644 a.exe\n> #0V%T\n> end\n",
+            "begin 644\n#0V%T\nend\n",
+            "begin 999 a\n#0V%T\nend\n",
+            "beginning\nbegin\nbegin \nbegin 1\n",
+            "a word about =ybegin line=128 name=x\n",
+            "",
+        ] {
+            let files = of(text);
+            assert_eq!((told(&files), files.is_unopened), (vec![], false), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_undone_is_told() {
+        assert!(of("=ybegin line=128 size=3 name=a.exe\r\n\u{6d}\u{8b}\r\n=yend size=3\r\n").is_unopened);
+        assert!(of("x\n(This file must be converted with BinHex 4.0)\n\n:...:\n").is_unopened);
+    }
+
+    #[test]
+    fn no_more_files_are_taken_than_asked_for() {
+        let files = find(&Bytes::from("begin 644 a\n`\nend\n".repeat(5)), 3);
+        assert_eq!((files.list.len(), files.is_cut), (3, true));
+    }
+
+    #[test]
+    fn a_text_of_beginnings_costs_no_more_than_its_length() {
+        let text = Bytes::from("begin 644 a\n".repeat(1 << 19));
+        assert_eq!(find(&text, 10).list.len(), 0);
+    }
+
+    /// As the tool of POSIX writes it.
+    fn encoded(bytes: &[u8], width: usize) -> String {
+        let digit = |six: u8| char::from(if six == 0 { b'`' } else { six + 32 });
+        let mut out = "begin 644 a.bin\n".to_owned();
+        for line in bytes.chunks(width) {
+            out.push(digit(u8::try_from(line.len()).unwrap()));
+            for group in line.chunks(3) {
+                let byte = |i: usize| group.get(i).copied().unwrap_or(0);
+                let (a, b, c) = (byte(0), byte(1), byte(2));
+                for six in [a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63] {
+                    out.push(digit(six));
+                }
+            }
+            out.push('\n');
+        }
+        out + "`\nend\n"
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_comes_back(bytes in prop::collection::vec(any::<u8>(), 1..300), width in 1_usize..46) {
+            let files = of(&format!("text\n{}text\n", encoded(&bytes, width)));
+            prop_assert_eq!(told(&files), vec![("a.bin".to_owned(), bytes, false)]);
+        }
+
+        #[test]
+        fn any_text_is_read_and_gives_less_than_it_is(
+            pieces in prop::collection::vec(
+                prop::sample::select(&[
+                    "begin 644 a.js\n", "begin-base64 600 b\n", "\n", "end\n", "`\n", "#0V%T\n", "====\n", "QUJD", "begin",
+                    " ", "\r", "=ybegin ", " name=", "\u{fc}", "M", "\t",
+                ][..]), 0..40),
+            most in 0_usize..4,
+        ) {
+            let text = pieces.concat();
+            let files = find(&Bytes::from(text.clone()), most);
+            prop_assert!(files.list.len() <= most);
+            prop_assert!(files.list.iter().map(|f| f.content.len()).sum::<usize>() <= text.len());
+            prop_assert!(files.list.iter().all(|f| !f.names.is_empty()));
+        }
+    }
+}
