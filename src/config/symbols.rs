@@ -8,7 +8,7 @@ use crate::scan::yara;
 
 /// Those of authentication, of the MIME walk and of what scanners say of themselves. `docs/findings.md` explains the
 /// former, and a test holds the two together.
-const OWN: [&str; 29] = [
+const OWN: [&str; 33] = [
     "FROM_MISSING",
     "FROM_SEVERAL_FIELDS",
     "FROM_SEVERAL_DOMAINS",
@@ -38,6 +38,10 @@ const OWN: [&str; 29] = [
     "MIME_FRAGMENT",
     "MIME_EXTERNAL_BODY",
     "MIME_UNOPENED",
+    "MIME_ENCRYPTED",
+    "ARCHIVE_NAMES_DIFFER",
+    "ARCHIVE_PREFIXED",
+    "ARCHIVE_PROGRAM_HIDDEN",
 ];
 
 /// Every symbol that a finding can have; `None` where somebody else names some: rspamd, clamd, feeds and block lists, YARA rules of

@@ -45,6 +45,7 @@ pub mod results_read;
 pub mod strip;
 mod transfer;
 mod words;
+pub mod zip_names;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,9 @@
 //! What the MIME walk itself says about a message: parts that could not be read, and oddities.
+//!
+//! Where to find what: archives in which two programs see two things `archive`, what only its recipient can read `sealed`.
+
+mod archive;
+mod sealed;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +38,10 @@ mod table {
         MIME_FRAGMENT Medium Suspicious 1.0
         MIME_EXTERNAL_BODY Low Suspicious 0.5
         MIME_UNOPENED Low Suspicious 0.5
+        MIME_ENCRYPTED Info Clean 0.0
+        ARCHIVE_NAMES_DIFFER Medium Suspicious 2.0
+        ARCHIVE_PREFIXED Low Suspicious 0.5
+        ARCHIVE_PROGRAM_HIDDEN High Suspicious 5.0
     }
 }
 
@@ -71,8 +80,18 @@ fn report(input: &ScanInput) -> Report {
         table::MIME_BARE_CR.finding(Scanner::Mime, text)
     }));
     findings.extend(input.parts.list.iter().filter_map(external).take(MAX_DEFECTS));
+    let archives = archive::look(&input.parts, MAX_DEFECTS);
+    findings.extend(
+        input.parts.list.iter().filter_map(|part| encrypted(part, &archives.encrypted)).take(MAX_DEFECTS),
+    );
+    findings.extend(archives.findings);
     let outcome = match input.parts.not_inspected.first() {
         Some(why) => Outcome::failed(why.label(), mail::describe(why)),
+        None if archives.is_cut => {
+            let missing =
+                "there are more files in archives than are compared with what stands in front of them";
+            Outcome::Partial { found: !findings.is_empty(), missing: missing.to_owned() }
+        }
         None => Outcome::of(&findings),
     };
     Report { findings, ..Report::new(outcome) }
@@ -95,6 +114,15 @@ fn external(part: &Part) -> Option<Finding> {
     let at = external.urls.first().map(shown).unwrap_or_default();
     let text = format!("the body of a part is not in the message but elsewhere, {how}{at}");
     let finding = table::MIME_EXTERNAL_BODY.finding(Scanner::Mime, text);
+    Some(Finding { location: Some(part.label()), ..finding })
+}
+
+/// A part that only its recipient can read; `archives` are those with an encrypted file in them, in order.
+fn encrypted(part: &Part, archives: &[usize]) -> Option<Finding> {
+    let is_archive = archives.binary_search(&part.index).is_ok();
+    let kind = if is_archive { "a zip archive" } else { sealed::kind(part)? };
+    let text = format!("it is encrypted ({kind}): nobody but its recipient can look into it");
+    let finding = table::MIME_ENCRYPTED.finding(Scanner::Mime, text);
     Some(Finding { location: Some(part.label()), ..finding })
 }
 

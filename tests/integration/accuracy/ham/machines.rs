@@ -131,7 +131,7 @@ pub fn winmail(dice: &mut Dice, domain: &str) -> Vec<u8> {
     // Rich text that is not packed ([MS-OXRTFCP]), as a property of the message.
     let rich = format!("{{\\rtf1\\ansi {said}}}");
     let rich = [&number(rich.len() + 12)[..], &number(rich.len()), b"MELA\0\0\0\0", rich.as_bytes()].concat();
-    let padding = vec![0; rich.len().next_multiple_of(4) - rich.len()];
+    let padding = vec![0_u8; rich.len().next_multiple_of(4) - rich.len()];
     let properties =
         [&number(1)[..], b"\x02\x01\x09\x10", &number(1), &number(rich.len()), &rich, &padding].concat();
     let tnef = [
