@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use image::{GenericImage, GenericImageView, Luma};
 
-use super::TooMuch;
 use super::corners::Frame;
 use super::grey::Bits;
+use super::{Codes, TooMuch};
 use crate::mail::links::pictures::Stop;
 
 /// Steps between two looks at whether anybody still waits: a power of two.
@@ -44,8 +44,11 @@ impl Work {
     }
 }
 
+/// Most codes in a part of a picture.
+const MOST: usize = 16;
+
 /// The texts of the codes in a part of a picture.
-pub(super) fn codes(bits: &Bits, frame: Frame, work: &Work) -> Result<Vec<String>, TooMuch> {
+pub(super) fn codes(bits: &Bits, frame: Frame, work: &Work) -> Codes {
     let Frame { left, top, right, bottom } = frame;
     let pixels: Vec<u8> =
         (top..bottom).flat_map(|y| bits.row(y).get(left..right).unwrap_or_default()).copied().collect();
@@ -60,14 +63,14 @@ pub(super) fn codes(bits: &Bits, frame: Frame, work: &Work) -> Result<Vec<String
     let found = catch_unwind(AssertUnwindSafe(|| {
         let mut prepared = rqrr::PreparedImage::without_preparation(canvas);
         let grids = prepared.detect_grids();
-        grids.into_iter().take(16).filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
+        let is_given_up = grids.len() > MOST;
+        let texts = grids.into_iter().take(MOST).filter_map(|grid| grid.decode().ok()).map(|(_, text)| text);
+        Codes { texts: texts.collect(), is_given_up }
     }));
-    match found {
-        Ok(texts) => Ok(texts),
-        Err(reason) if reason.is::<TooMuch>() => Err(TooMuch),
-        // The library trips over its own arithmetic on what is no code.
-        Err(_) => Ok(Vec::new()),
-    }
+    found.unwrap_or_else(|reason| {
+        // Otherwise the library trips over its own arithmetic on what is no code.
+        Codes { is_given_up: reason.is::<TooMuch>(), ..Codes::default() }
+    })
 }
 
 /// What the library draws on. Each access costs.

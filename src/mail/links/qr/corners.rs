@@ -168,22 +168,28 @@ fn join(found: &mut Vec<Corner>, corner: Corner) -> Result<u64, TooMuch> {
     Ok(found.len() as u64)
 }
 
-/// Where codes may be: around any three corners that lie as those of a code do.
-pub(super) fn frames(corners: &[Corner], bits: &Bits) -> Vec<Frame> {
+/// Where codes may be: around any three corners that lie as those of a code do; and whether there are more such
+/// places than are looked at.
+pub(super) fn frames(corners: &[Corner], bits: &Bits) -> (Vec<Frame>, bool) {
     let mut frames: Vec<Frame> = Vec::new();
+    let mut is_more = false;
     for corner in corners {
         for (index, one) in corners.iter().enumerate() {
             for other in corners.iter().skip(index + 1) {
                 let Some(frame) = frame(corner, one, other, bits) else { continue };
-                let is_known = frames.iter().any(|known| frame.is_within(known));
-                if !is_known && frames.len() < MOST_CODES {
-                    frames.retain(|known| !known.is_within(&frame));
+                if frames.iter().any(|known| frame.is_within(known)) {
+                    continue;
+                }
+                frames.retain(|known| !known.is_within(&frame));
+                if frames.len() < MOST_CODES {
                     frames.push(frame);
+                } else {
+                    is_more = true;
                 }
             }
         }
     }
-    frames
+    (frames, is_more)
 }
 
 /// Around a code that has these corners, `corner` the one between the others; `None`: there is none.

@@ -2,7 +2,8 @@
 //!
 //! Counted in steps of about the cost of reading one pixel, not in time: the same message comes out the same each
 //! time. Few bytes can be many pixels, and many corners that belong to no code. So what a message may cost grows
-//! with the bytes of its pictures, from a sum that does for a page with a code on it.
+//! with the bytes of its pictures, from a sum that does for a page with a code on it. Each picture has its share in
+//! what those before it left, so that no number of decoys takes what the one with the code needs.
 
 use super::TooMuch;
 use crate::mail::links::pictures::Stop;
@@ -18,7 +19,7 @@ const MOST: u64 = 800_000_000;
 /// What is left of it.
 pub(in crate::mail::links) struct Effort {
     left: u64,
-    /// What the library may still cost that reads codes, in the picture that is looked at.
+    /// What the picture that is looked at may still cost.
     share: u64,
     stop: Stop,
 }
@@ -30,28 +31,28 @@ impl Effort {
         Self { left, share: left, stop: stop.clone() }
     }
 
-    /// Takes `cost` off; not more than is left, and nothing once nobody waits for it.
+    /// Takes `cost` off; not more than the share, and nothing once nobody waits for it.
     pub(super) fn take(&mut self, cost: u64) -> Result<(), TooMuch> {
-        if self.stop.is_set() {
+        if self.stop.is_set() || cost > self.share {
             return Err(TooMuch);
         }
-        self.left = self.left.checked_sub(cost).ok_or(TooMuch)?;
+        self.spent(cost);
         Ok(())
     }
 
-    /// Begins with a picture after which so many are still to come. What lies in one as it were a code may cost
-    /// much; the others have their shares.
+    /// Begins with a picture after which so many are still to come. Those come in the order of their size, so a
+    /// share is too small for an honest picture only where the sum is too small for all of them.
     pub(super) const fn begin(&mut self, after: usize) {
         self.share = self.left / (after as u64 + 1);
     }
 
-    /// What the library may cost.
-    pub(super) fn share(&self) -> u64 {
-        self.share.min(self.left)
+    /// What is left for the picture that is looked at.
+    pub(super) const fn share(&self) -> u64 {
+        self.share
     }
 
-    /// What it did cost.
-    pub(super) const fn read(&mut self, cost: u64) {
+    /// Takes off what was spent without asking before.
+    pub(super) const fn spent(&mut self, cost: u64) {
         self.share = self.share.saturating_sub(cost);
         self.left = self.left.saturating_sub(cost);
     }

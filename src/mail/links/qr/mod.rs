@@ -14,6 +14,8 @@ mod decode;
 mod effort;
 mod format;
 mod grey;
+#[cfg(test)]
+mod tests;
 
 pub(super) use effort::Effort;
 
@@ -110,13 +112,13 @@ fn looked(bytes: &[u8], size: Size, effort: &mut Effort, into: &mut Collector<'_
         into.skip(Skipped::PictureUnreadable);
         return Ok(());
     };
-    let codes = codes(&Grey::on_white(picture), effort)?;
+    let Codes { texts, is_given_up } = codes(&Grey::on_white(picture), effort);
     // Another program may show more of it.
-    if codes.is_empty() && !is_whole {
+    if texts.is_empty() && !is_whole {
         into.skip(Skipped::PictureUnreadable);
     }
-    codes.iter().for_each(|code| text::find(code, Source::Qr, into));
-    Ok(())
+    texts.iter().for_each(|code| text::find(code, Source::Qr, into));
+    if is_given_up { Err(TooMuch) } else { Ok(()) }
 }
 
 /// Lets the picture of a data: address wait to be looked at; `address` from its scheme on. Says whether it is one.
@@ -128,6 +130,9 @@ pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
         return false;
     }
     let Some((head, payload)) = address.split_once(',') else { return true };
+    if into.limits.only_texts {
+        return true;
+    }
     if payload.len() / 4 * 3 > into.limits.image_bytes {
         into.skip(Skipped::ImageTooLarge);
     } else if into.is_first(address) {
@@ -142,25 +147,37 @@ pub(super) fn read_data(address: &str, into: &mut Collector<'_>) -> bool {
     true
 }
 
+/// What was read in a picture.
+#[derive(Debug, Default)]
+struct Codes {
+    /// The texts of its codes.
+    texts: Vec<String>,
+    /// Some of it was not looked at, as that would have cost too much.
+    is_given_up: bool,
+}
+
 /// The texts of the codes in a picture. What is small in a large picture may only be seen in a finer one.
-fn codes(whole: &Grey, effort: &mut Effort) -> Result<Vec<String>, TooMuch> {
+fn codes(whole: &Grey, effort: &mut Effort) -> Codes {
     let factor = whole.width.max(whole.height).div_ceil(SIDE).max(1);
     let finer = factor.div_ceil(2);
-    let mut is_given_up = false;
+    let mut all = Codes::default();
     for factor in [factor, finer] {
         let smaller;
         let picture = if factor == 1 {
             whole
         } else {
-            effort.take(u64::from(whole.width) * u64::from(whole.height))?;
+            if effort.take(u64::from(whole.width) * u64::from(whole.height)).is_err() {
+                all.is_given_up = true;
+                break;
+            }
             smaller = whole.smaller(factor);
             &smaller
         };
         for is_light_on_dark in [false, true] {
-            match one_look(picture, is_light_on_dark, effort) {
-                Ok(codes) if codes.is_empty() => {}
-                Err(TooMuch) => is_given_up = true,
-                found => return found,
+            let seen = one_look(picture, is_light_on_dark, effort);
+            all.is_given_up |= seen.is_given_up;
+            if !seen.texts.is_empty() {
+                return Codes { texts: seen.texts, ..all };
             }
         }
         let pixels = u64::from(whole.width / finer) * u64::from(whole.height / finer);
@@ -168,26 +185,33 @@ fn codes(whole: &Grey, effort: &mut Effort) -> Result<Vec<String>, TooMuch> {
             break;
         }
     }
-    if is_given_up { Err(TooMuch) } else { Ok(Vec::new()) }
+    all
 }
 
 /// Light on dark: telephones read it.
-fn one_look(picture: &Grey, is_light_on_dark: bool, effort: &mut Effort) -> Result<Vec<String>, TooMuch> {
-    effort.take(LOOK * u64::from(picture.width) * u64::from(picture.height))?;
+fn one_look(picture: &Grey, is_light_on_dark: bool, effort: &mut Effort) -> Codes {
+    let given_up = || Codes { is_given_up: true, ..Codes::default() };
+    if effort.take(LOOK * u64::from(picture.width) * u64::from(picture.height)).is_err() {
+        return given_up();
+    }
     let bits = picture.black_and_white(is_light_on_dark);
-    let (corners, seen) = corners::find(&bits, effort)?;
-    let mut look = |frames: Vec<Frame>| {
+    let Ok((corners, seen)) = corners::find(&bits, effort) else { return given_up() };
+    let (frames, is_given_up) = corners::frames(&corners, &bits);
+    let mut codes = Codes { is_given_up, ..Codes::default() };
+    let mut look = |frames: Vec<Frame>, codes: &mut Codes| {
         let work = canvas::Work::of(&bits, effort.share(), effort.stop());
         let before = work.left();
-        let found: Result<Vec<Vec<String>>, TooMuch> =
-            frames.into_iter().map(|frame| canvas::codes(&bits, frame, &work)).collect();
-        effort.read(before - work.left());
-        found.map(|codes| codes.concat())
+        for frame in frames {
+            let seen = canvas::codes(&bits, frame, &work);
+            codes.texts.extend(seen.texts);
+            codes.is_given_up |= seen.is_given_up;
+        }
+        effort.spent(before - work.left());
     };
-    let mut codes = look(corners::frames(&corners, &bits))?;
+    look(frames, &mut codes);
     // A corner that is seen badly. Where there is noise, the library would find nothing but that.
-    if codes.is_empty() && (3..=corners::MOST).contains(&seen) {
-        codes = look(vec![Frame::all(&bits)]).unwrap_or_default();
+    if codes.texts.is_empty() && (3..=corners::MOST).contains(&seen) {
+        look(vec![Frame::all(&bits)], &mut codes);
     }
-    Ok(codes)
+    codes
 }

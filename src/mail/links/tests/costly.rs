@@ -10,6 +10,7 @@ use super::pictures::{TEXT, code, corners, encoded};
 use super::{message, told};
 use crate::mail::links::{Limits, Links, Place, Skipped, Stop, find, find_but_in_pictures};
 use crate::model::Parts;
+use crate::testing::effort;
 
 /// Corners of codes far enough from each other that any three may belong together.
 fn decoy(side: u32, scale: u32, apart: u32) -> GrayImage {
@@ -59,6 +60,74 @@ fn outcome(found: &Links) -> (Vec<String>, Vec<Skipped>, Option<Place>) {
 
 fn processor_seconds() -> i64 {
     getrusage(UsageWho::RUSAGE_THREAD).unwrap().user_time().tv_sec()
+}
+
+/// Noise of black and white with corners of codes strewn over it, other ones for each `seed`.
+fn noisy(side: u32, count: u32, seed: u64) -> GrayImage {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        u32::try_from(state >> 40).unwrap()
+    };
+    let mut picture = GrayImage::from_fn(side, side, |_, _| Luma([if next() % 2 == 0 { 0 } else { 255 }]));
+    let corner = decoy(27, 3, 27);
+    for _ in 0..count {
+        let (x, y) = (next() % (side - 27), next() % (side - 27));
+        image::imageops::replace(&mut picture, &corner, i64::from(x), i64::from(y));
+    }
+    picture
+}
+
+#[test]
+fn a_code_beside_twenty_decoys_is_read() {
+    let hiding: [(&str, &dyn Fn(u64) -> GrayImage); 4] = [
+        ("noise with corners", &|seed| noisy(400, 40, seed)),
+        ("far corners", &|_| decoy(700, 3, 120)),
+        ("noise with few corners", &|seed| noisy(300, 12, seed)),
+        ("stripes", &|_| stripes(900)),
+    ];
+    for (what, decoy) in hiding.into_iter().take(effort(2, 4)) {
+        for scale in [12, 4].into_iter().take(effort(1, 2)) {
+            let decoys = (0..20).map(decoy);
+            let found = find(&album(decoys.chain([code(TEXT, scale, 0, 255)])), "", &Limits::default());
+            assert_eq!(told(&found), ["qr https://evil.example/x"], "{what} {scale}");
+            // What was given up of the decoys is told besides.
+            assert!(found.not_inspected.iter().all(|why| *why == Skipped::PicturesCostly), "{what} {scale}");
+            assert_eq!(found.costly.is_some(), !found.not_inspected.is_empty(), "{what} {scale}");
+        }
+    }
+}
+
+/// Made to cost as much as a mail of a megabyte can; how long that takes is printed.
+#[test]
+#[expect(clippy::print_stderr, reason = "for whoever changes what looking may cost")]
+fn a_megabyte_of_the_worst_pictures_is_bounded() {
+    let worst: [(&str, &dyn Fn(u64) -> GrayImage); 6] = [
+        ("noise with corners, 400", &|seed| noisy(400, 48, seed)),
+        ("far corners, 1400", &|_| decoy(1_400, 3, 240)),
+        ("noise, 1400", &|seed| noisy(1_400, 0, seed)),
+        ("noise with corners, 700", &|seed| noisy(700, 30, seed)),
+        ("corners, 1000", &|_| corners(1_000, 1)),
+        ("stripes, 2000", &|_| stripes(2_000)),
+    ];
+    for (what, picture) in worst.into_iter().take(effort(1, 6)) {
+        let one = small(&picture(1)).len();
+        let many = ((1 << 20) / one).clamp(1, 24);
+        let mut parts = album((1..=many as u64).map(picture));
+        // Bytes behind the end of a picture are shown by nobody, and count here.
+        for part in &mut parts.list {
+            let mut bytes = part.content.to_vec();
+            bytes.resize((1 << 20) / many, 0);
+            part.content = bytes.into();
+        }
+        let before = processor_seconds();
+        let found = find(&parts, "", &Limits::default());
+        let took = processor_seconds() - before;
+        eprintln!("{many} pictures of {what}: {took} s of the processor, {:?}", found.not_inspected);
+        assert!(took < 240, "{what}: {took} s");
+    }
 }
 
 #[test]
