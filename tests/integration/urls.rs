@@ -139,9 +139,13 @@ fn a_reload_changes_how_links_are_looked_at() {
     assert_eq!(judge(&daemon, &html("exempt", "http://evil.test/a.exe")).word, "accept");
     daemon.write_config(&format!("{config}\n[scanner.urls]\nmax_size = \"100B\"\n")).unwrap();
     stdout(&daemon, &["reload"]);
-    judge(&daemon, &html("large", "http://evil.test/a.exe"));
+    assert_eq!(judge(&daemon, &html("large", "http://evil.test/a.exe")).word, "discard");
     let told = stdout(&daemon, &["explain", &newest(&daemon)]);
-    assert!(told.contains("urls=skipped(too-large)") && told.contains("on_skipped = ignore"), "{told}");
+    assert!(told.contains("urls=found(degraded)"), "{told}");
+    judge(&daemon, &html("clean", "http://good.test/"));
+    let told = stdout(&daemon, &["explain", &newest(&daemon)]);
+    assert!(told.contains("urls=ok(degraded)") && told.contains("limit-size"), "{told}");
+    assert!(told.contains("on_skipped = ignore"), "{told}");
 }
 
 #[test]

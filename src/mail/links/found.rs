@@ -23,6 +23,9 @@ pub struct Limits {
     pub image_pixels: u64,
     /// Most pixels of all pictures together.
     pub images_pixels: u64,
+    /// Texts and pages alone are read: no pictures, and no files that would have to be taken apart first. Nothing
+    /// in [`Links::not_inspected`] says so; who asks for it knows.
+    pub only_texts: bool,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             image_bytes: 16 << 20,
             image_pixels: 25_000_000,
             images_pixels: 200_000_000,
+            only_texts: false,
         }
     }
 }
@@ -152,6 +156,8 @@ impl Source {
 /// Why some of a message was not looked at for links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skipped {
+    /// The message is larger than the limit: only its texts and pages were read.
+    TooLarge,
     /// More links than the limit.
     TooManyUrls,
     /// More text than the limit.
@@ -188,6 +194,7 @@ impl Skipped {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::TooLarge => "limit-size",
             Self::TooManyUrls => "limit-urls",
             Self::TooMuchText => "limit-text",
             Self::UrlTooLong => "limit-url-size",

@@ -65,6 +65,12 @@ impl Kind {
         [typed, named, picture].into_iter().filter(|kind| *kind != Self::Other)
     }
 
+    /// Whether it is read as it is, without taking anything apart before.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Html | Self::Calendar | Self::Shortcut | Self::Message)
+    }
+
     fn by_type(media_type: &str) -> Self {
         match media_type {
             "text/html"

@@ -77,7 +77,7 @@ pub fn find_but_in_pictures(parts: &Parts, subject: &str, limits: &Limits) -> (L
         }
     }
     let readings = parts.list.iter().flat_map(|part| Kind::of(part).map(move |kind| (part, kind)));
-    for (part, kind) in readings {
+    for (part, kind) in readings.filter(|(_, kind)| kind.is_text() || !limits.only_texts) {
         into.enter(Place::Part(part.index));
         // No panic is known. Should one of the readers have one, the part is not inspected rather than the
         // message lost.

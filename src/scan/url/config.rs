@@ -18,7 +18,7 @@ pub struct Config {
     pub timeout: Span,
     /// What it is worth when it could not look: `ignore`, `tag`, `tempfail`, `quarantine`, `reject`.
     pub on_failure: Worth,
-    /// A raw message larger than this is not looked at.
+    /// Of a raw message larger than this only texts and pages are read.
     pub max_size: ByteSize,
     /// The most links of a message.
     pub max_urls: u32,

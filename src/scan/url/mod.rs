@@ -16,7 +16,8 @@
 //!
 //! | what | coverage |
 //! |---|---|
-//! | the message is over `max_size` | `skipped(too-large)` |
+//! | the message is over `max_size`: its texts and pages are read, nothing else | `ok(degraded)`, `found(degraded)` |
+//! | the same, and it has none | `skipped(too-large)` |
 //! | its text is over `max_text`: the rest of it is not read | `ok(degraded)`, `found(degraded)` |
 //! | too many links or pictures, a picture too large, an address too long, pages too deep within pages | the same |
 //! | pictures that cost more than their bytes allow, or no time left for them | the same |
@@ -63,7 +64,7 @@ use self::read::Looked;
 use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::feed::{Day, Feeds, Index};
 use crate::mail::links::{Links, Pictures, Skipped, Stop};
-use crate::model::{Outcome, Scanner, Skip};
+use crate::model::{Outcome, Scanner};
 use crate::telemetry::{Clock, Metrics};
 
 /// Messages up to this size are read on the thread that asks, but for their pictures.
@@ -123,9 +124,6 @@ impl Urls {
 
     async fn look(&self, input: Arc<ScanInput>, deadline: Instant) -> Report {
         let began = Instant::now();
-        if input.message.raw().len() as u64 > self.settings.max_size.0 {
-            return Report::new(Outcome::Skipped(Skip::TooLarge));
-        }
         let today = Day::of(self.clock.now());
         let (index, settings) = (self.known.index(), Arc::clone(&self.settings));
         let (reading, known) = (Arc::clone(&input), Arc::clone(&index));

@@ -8,8 +8,9 @@ use super::seen::Seen;
 use super::signs::{self, Context, goes_to_many};
 use crate::feed::{Day, Index};
 use crate::mail;
-use crate::mail::links::{self, Links, Pictures, Place, Skipped};
-use crate::model::{Direction, Finding, Outcome, Recipient};
+use crate::mail::links::kind::Kind;
+use crate::mail::links::{self, Limits, Links, Pictures, Place, Skipped};
+use crate::model::{Direction, Finding, Outcome, Recipient, Skip};
 use crate::scan::ScanInput;
 use crate::scan::auth::author;
 
@@ -35,8 +36,12 @@ pub(super) fn read(
     // Programs differ in which one they show.
     let subjects: Vec<String> =
         input.message.values("Subject").take(4).map(mail::header::decode_words).collect();
-    let (mut links, pictures) =
-        links::find_but_in_pictures(&input.parts, &subjects.join("\n"), &settings.limits);
+    let only_texts = is_large(input, settings);
+    let limits = Limits { only_texts, ..settings.limits };
+    let (mut links, pictures) = links::find_but_in_pictures(&input.parts, &subjects.join("\n"), &limits);
+    if only_texts {
+        links.not_inspected.insert(0, Skipped::TooLarge);
+    }
     // Pictures are left alone because the configuration wants it so.
     let wanted = settings.limits.images > 0;
     links.not_inspected.retain(|why| wanted || !why.is_of_pictures());
@@ -90,6 +95,16 @@ fn signs(input: &ScanInput, links: &Links, settings: &Settings) -> Vec<Finding> 
     signs::of(links, &context)
 }
 
+/// Whether a message is read in its texts and pages alone: who sends fifty megabytes still has his links read.
+fn is_large(input: &ScanInput, settings: &Settings) -> bool {
+    input.message.raw().len() as u64 > settings.max_size.0
+}
+
+/// Whether it has none of those.
+fn has_no_text(input: &ScanInput) -> bool {
+    !input.parts.list.iter().flat_map(Kind::of).any(Kind::is_text)
+}
+
 /// How it ended. What lies beyond a limit is never the same as clean.
 pub(super) fn outcome(
     input: &ScanInput,
@@ -98,6 +113,9 @@ pub(super) fn outcome(
     findings: &[Finding],
 ) -> Outcome {
     let found = !findings.is_empty();
+    if !found && not_inspected.contains(&Skipped::TooLarge) && has_no_text(input) {
+        return Outcome::Skipped(Skip::TooLarge);
+    }
     if not_inspected.contains(&Skipped::Unreadable) {
         return Outcome::failed(Skipped::Unreadable.label(), "reading the links of a part failed inside");
     }

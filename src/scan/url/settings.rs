@@ -13,7 +13,7 @@ use crate::model::{ByteSize, Category};
 pub struct Settings {
     /// Bounds of reading a message.
     pub limits: Limits,
-    /// A larger message is not looked at.
+    /// Of a larger message only texts and pages are read.
     pub max_size: ByteSize,
     /// Domains that are not looked up, nor hosts below them; as links write them.
     pub exempt: Vec<String>,

@@ -105,6 +105,7 @@ const MANY: Limits = Limits {
     image_bytes: 0,
     image_pixels: 0,
     images_pixels: 0,
+    only_texts: false,
 };
 
 /// What html5ever sees in a page and we do not.

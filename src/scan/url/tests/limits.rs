@@ -13,7 +13,7 @@ fn what_was_not_looked_at_is_never_clean() {
     let links: Vec<String> = (0..20).map(|n| format!("https://good.test/{n}")).collect();
     let many = mail(&links.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(coverage(&base(), &many), "urls=ok");
-    assert_eq!(coverage(&Config { max_size: ByteSize(100), ..base() }, &many), "urls=skipped(too-large)");
+    assert_eq!(coverage(&Config { max_size: ByteSize(100), ..base() }, &many), "urls=ok(degraded)");
     assert_eq!(coverage(&Config { max_text: ByteSize(50), ..base() }, &many), "urls=ok(degraded)");
     assert_eq!(coverage(&Config { max_urls: 5, ..base() }, &many), "urls=ok(degraded)");
     let mut bad = mail(&["http://evil.test/a.exe"]);
@@ -21,6 +21,40 @@ fn what_was_not_looked_at_is_never_clean() {
     assert_eq!(coverage(&Config { max_urls: 5, ..base() }, &bad), "urls=found(degraded)");
     let picture = b"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n";
     assert_eq!(coverage(&Config { max_images: 0, ..base() }, picture), "urls=ok", "pictures are not wanted");
+}
+
+#[test]
+fn of_a_message_over_the_size_limit_texts_and_pages_are_read() {
+    let bench = feeds();
+    let small = Config { max_size: ByteSize(100), ..Config::default() };
+    let outcome = |report: &Report| Coverage([(Scanner::Urls, report.outcome.clone())].into()).to_string();
+    let raw = |more: &str| {
+        let text = "Content-Type: text/plain\n\nhttp://evil.test/a.exe\n";
+        format!("Content-Type: multipart/mixed; boundary=b\n\n--b\n{text}--b\n{more}--b--\n")
+    };
+    let eml = "Content-Type: message/rfc822\nContent-Disposition: attachment; filename=a.eml\n\nSubject: x\n\nwww.good.test\n";
+    let saved = "Content-Type: application/octet-stream; name=a.mht\n\nContent-Type: text/html\n\n<a href='//mht.test/'>x</a>\n";
+    let page = format!("Content-Type: text/html\n\n<img src='data:image/png;base64,{}'>\n", png());
+    let read = |more: &str| {
+        let report = bench.look(&small, raw(more).as_bytes());
+        let urls = report.urls.as_ref().unwrap();
+        assert_eq!(
+            urls.links.first().map(|found| found.link.as_str()),
+            Some("http://evil.test/a.exe"),
+            "{more}"
+        );
+        (outcome(&report), urls.links.len())
+    };
+    assert_eq!(read(""), ("urls=found(degraded)".to_owned(), 1));
+    assert_eq!(read(eml), ("urls=found(degraded)".to_owned(), 2));
+    assert_eq!(read(saved), ("urls=found(degraded)".to_owned(), 1), "nothing is taken apart");
+    assert_eq!(read(&page), ("urls=found(degraded)".to_owned(), 1));
+    // Nothing to read.
+    let picture = format!("Content-Type: image/png\nContent-Transfer-Encoding: base64\n\n{}\n", png());
+    let report = bench.look(&small, picture.as_bytes());
+    assert_eq!(outcome(&report), "urls=skipped(too-large)");
+    let Outcome::Partial { missing, .. } = bench.look(&small, raw("").as_bytes()).outcome else { panic!() };
+    assert_eq!(missing, "links were not all looked at: limit-size");
 }
 
 #[test]
