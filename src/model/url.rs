@@ -16,7 +16,7 @@ pub struct SeenUrl {
     /// The text that a person sees for it; may be empty. Foreign text.
     #[serde(default)]
     pub shown: String,
-    /// The part, counted from 1; `None` is the message's own subject.
+    /// The part, counted from 1; `None` is the message's own header.
     #[serde(default)]
     pub part: Option<usize>,
     /// What it is taken for.

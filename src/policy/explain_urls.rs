@@ -27,6 +27,7 @@ pub(super) fn lines(out: &mut String, urls: &[SeenUrl]) {
         told += 1;
         let place = match seen.part {
             Some(part) => format!("part {part}"),
+            None if seen.source == "header" => "the fields of lists".to_owned(),
             None => "header Subject".to_owned(),
         };
         let (url, judgement) = (text::line(&seen.url, MAX_URL), seen.judgement);

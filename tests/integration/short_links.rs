@@ -128,7 +128,12 @@ fn a_short_link_is_followed_to_what_a_feed_knows() {
         seen.iter()
             .map(|(url, source)| format!("{} {}", url.as_str().unwrap(), source.as_str().unwrap()))
             .collect::<Vec<_>>(),
-        ["http://bit.ly/listed text", "http://bit.ly/bye text", "http://evil.example/a.exe redirect"]
+        [
+            "http://bit.ly/listed text",
+            "http://bit.ly/bye text",
+            "http://bit.ly/bye header",
+            "http://evil.example/a.exe redirect"
+        ]
     );
     assert_eq!(quarantine(&daemon).len(), 1);
     let (answer, told, _) = sent(&daemon, &["http://bit.ly/twice"]);

@@ -134,7 +134,7 @@ impl<'l> Collector<'l> {
     /// The part that is being read.
     pub(super) const fn part(&self) -> usize {
         match self.place {
-            Place::Subject => 0,
+            Place::Subject | Place::Header(_) => 0,
             Place::Part(index) => index,
         }
     }
@@ -202,12 +202,16 @@ impl<'l> Collector<'l> {
         let place = match self.place {
             Place::Subject => 0,
             Place::Part(index) => index as u64 + 1,
+            Place::Header(_) => u64::MAX,
         };
         // Few long writes: each short one costs as much as forty bytes.
         let numbers = [place, source as u64, address.len() as u64, shown.len() as u64];
         let mut hasher = self.spent.hasher.build_hasher();
         hasher.write(address.as_bytes());
         hasher.write(begin);
+        if let Place::Header(name) = self.place {
+            hasher.write(name.as_bytes());
+        }
         hasher.write(numbers.map(u64::to_ne_bytes).as_flattened());
         hasher.finish()
     }

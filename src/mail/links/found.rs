@@ -80,6 +80,8 @@ pub enum Place {
     Subject,
     /// The position in [`Parts::list`](crate::model::Parts::list).
     Part(usize),
+    /// A field of the message's own header, by its name.
+    Header(&'static str),
 }
 
 /// What a link stood in.
@@ -115,6 +117,8 @@ pub enum Source {
     Calendar,
     /// The subject of the message, or of a nested one.
     Subject,
+    /// A field of the header that programs make a button of, such as List-Unsubscribe. Nobody reads it in the text.
+    Header,
     /// A QR code in a picture.
     Qr,
     /// A part whose body is elsewhere (RFC 2017).
@@ -126,6 +130,29 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Text,
+        Self::Href,
+        Self::Src,
+        Self::Srcset,
+        Self::Form,
+        Self::Formaction,
+        Self::Meta,
+        Self::Base,
+        Self::Style,
+        Self::Background,
+        Self::Event,
+        Self::Script,
+        Self::Svg,
+        Self::Calendar,
+        Self::Subject,
+        Self::Header,
+        Self::Qr,
+        Self::Wrapped,
+        Self::Redirect,
+    ];
+
     /// The name in records and in `scan --json`.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -145,6 +172,7 @@ impl Source {
             Self::Svg => "html:svg",
             Self::Calendar => "calendar",
             Self::Subject => "subject",
+            Self::Header => "header",
             Self::Qr => "qr",
             Self::External => "external-body",
             Self::Wrapped => "wrapped",

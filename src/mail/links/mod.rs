@@ -1,4 +1,5 @@
-//! Where a message leads: the addresses in its texts, pages, calendars, subject and pictures.
+//! Where a message leads: the addresses in its texts, pages, calendars, subject and pictures, and in fields of its
+//! header that programs make buttons of.
 //!
 //! **Contract.** [`find`] takes the decoded parts and the subject and returns [`Links`]: each address on the
 //! web with its normal form, where it stood, the text that a person sees for it, and how it was written.
@@ -16,7 +17,8 @@
 //! **Failures.** None to the caller. What was not looked at is in [`Links::not_inspected`] and is never the
 //! same as clean.
 //!
-//! Where to find what: which part is read how [`kind`]; what is found [`found`]; text `text`; HTML `html`;
+//! Where to find what: which part is read how [`kind`]; what is found [`found`]; fields of the header
+//! `header_fields`; text `text`; HTML `html`;
 //! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; unwrapping `wrapped`;
 //! pictures, which come last `pictures`; QR codes in them `qr`; counting, limits and doubles `collect`; addresses too long `long`; flowed text `flowed`.
 
@@ -26,6 +28,7 @@ mod collect;
 mod escape;
 mod flowed;
 pub mod found;
+mod header_fields;
 mod html;
 pub mod kind;
 mod long;
@@ -39,6 +42,7 @@ mod text;
 mod wrapped;
 
 pub use found::{Found, Hidden, Limits, Links, Place, Seen, Skipped, Source};
+pub use header_fields::of_header;
 pub use html::reference::resolved;
 pub use pictures::{Pictures, Stop};
 

@@ -86,7 +86,7 @@ impl std::fmt::Debug for Pictures {
 }
 
 impl Links {
-    /// Adds what was found in the pictures of the same message.
+    /// Adds what was found in the pictures, or in the header, of the same message.
     pub fn add(&mut self, codes: Self) {
         self.list.extend(codes.list);
         self.list.sort_by_key(|found| found.place);

@@ -99,10 +99,11 @@ pub(super) fn look_up(
     (seen, strongest.into_values().collect())
 }
 
-/// `part 2 (page.html)`, `header Subject`.
+/// `part 2 (page.html)`, `header Subject`, `header List-Unsubscribe`.
 pub(super) fn place(place: Place, parts: &Parts) -> String {
     match place {
         Place::Subject => "header Subject".to_owned(),
+        Place::Header(name) => format!("header {name}"),
         Place::Part(index) => {
             parts.list.get(index).map_or_else(|| format!("part {}", index + 1), |p| p.label())
         }

@@ -39,6 +39,7 @@ pub(super) fn read(
     let only_texts = is_large(input, settings);
     let limits = Limits { only_texts, ..settings.limits };
     let (mut links, pictures) = links::find_but_in_pictures(&input.parts, &subjects.join("\n"), &limits);
+    links.add(links::of_header(&input.message, &limits));
     if only_texts {
         links.not_inspected.insert(0, Skipped::TooLarge);
     }

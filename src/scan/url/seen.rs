@@ -107,7 +107,7 @@ impl Seen {
             source: found.source.label().to_owned(),
             shown: found.shown.clone(),
             part: match found.place {
-                Place::Subject => None,
+                Place::Subject | Place::Header(_) => None,
                 Place::Part(index) => Some(index + 1),
             },
             judgement,

@@ -93,6 +93,7 @@ fn whole_messages() {
         assert!(files.len() <= parts.list.len());
         let subject = message.values("Subject").next().map(header::decode_words).unwrap_or_default();
         assert_links(&links::find(&parts, &subject, &link_limits), &link_limits, &parts);
+        assert_links(&links::of_header(&message, &link_limits), &link_limits, &parts);
         assert_removals(&message, &strip::removals(&message, Some(OURS), &wishes));
         assert_ranges(&cut::forged(input, std::slice::from_ref(&ours), &["X-Mailward-Pass"]), input.len());
         if let Ok(body) = banner::add(&message, "This mail comes from outside.\nTake care.") {

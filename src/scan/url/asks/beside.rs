@@ -77,6 +77,8 @@ impl Written {
                         Reading::of(&mail::header::decode_words(subject), false).look(&addresses, &mut said);
                     }
                 }
+                // Those are not followed.
+                Place::Header(_) => {}
                 Place::Part(at) => {
                     if let Some(part) = input.parts.list.get(at) {
                         read(part, &addresses, &mut said);

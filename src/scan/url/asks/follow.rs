@@ -235,9 +235,10 @@ fn short(found: &[Found], spared: &Spared) -> Vec<(Link, Option<Why>)> {
     short
 }
 
-/// What is loaded with a page is not followed: whoever asks for a picture says that the mail was opened.
+/// What is loaded with a page is not followed: whoever asks for a picture says that the mail was opened. Nor are
+/// the fields of lists: whoever asks for those unsubscribes.
 pub(super) const fn is_followed(source: Source) -> bool {
-    !matches!(source, Source::Src | Source::Srcset | Source::Style | Source::Background)
+    !matches!(source, Source::Src | Source::Srcset | Source::Style | Source::Background | Source::Header)
 }
 
 /// The shortener whose link it is; its front page is none.

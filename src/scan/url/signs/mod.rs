@@ -83,10 +83,14 @@ pub fn of(links: &Links, context: &Context<'_>) -> Vec<Finding> {
     tally.findings()
 }
 
-/// Whether a link is one that somebody opens, or that opens by itself; pictures and styles are loaded.
+/// Whether a link is one that somebody opens, or that opens by itself; pictures and styles are loaded, and what
+/// stands in the header is a button of the mail program, behind which honest lists have hosts of any kind.
 #[must_use]
 pub const fn is_opened(found: &Found) -> bool {
-    !matches!(found.source, Source::Src | Source::Srcset | Source::Style | Source::Background | Source::Base)
+    !matches!(
+        found.source,
+        Source::Src | Source::Srcset | Source::Style | Source::Background | Source::Base | Source::Header
+    )
 }
 
 /// The hosts, addresses aside, of all links that somebody opens, each with the first place of such a link.

@@ -63,6 +63,7 @@ impl Tally {
                     At::From => "header From".to_owned(),
                     At::Place(Place::Subject) => "header Subject".to_owned(),
                     At::Place(Place::Part(index)) => format!("part {}", index.saturating_add(1)),
+                    At::Place(Place::Header(name)) => format!("header {name}"),
                 }),
             })
         };

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::feed::MatchKind;
+use crate::mail::links;
 use crate::policy::Thresholds;
 use crate::scan::url::asks::{List, What};
 use crate::scan::url::{Weights, weigh};
@@ -59,6 +60,25 @@ fn what_a_listing_is_worth_is_documented() {
         assert_eq!(is >= Severity::Medium, points_of.value() >= policy.tag, "{listed_for}");
     }
     assert_eq!(worth.len(), 11);
+}
+
+#[test]
+fn where_links_are_found_is_documented() {
+    let link = crate::link::Link::parse("https://a.example/").unwrap();
+    let one = |source: &links::Source| {
+        let found = links::Found {
+            link: link.clone(),
+            place: links::Place::Part(0),
+            source: *source,
+            shown: String::new(),
+            written: String::new(),
+        };
+        let opened = if signs::is_opened(&found) { "yes" } else { "no" };
+        (source.label().to_owned(), opened.to_owned())
+    };
+    let told = |row: &Vec<String>| (row[0].clone(), row[2].clone());
+    let rows: BTreeMap<String, String> = rows("Where links are found").iter().map(told).collect();
+    assert_eq!(rows, links::Source::ALL.iter().map(one).collect());
 }
 
 #[test]
