@@ -55,6 +55,7 @@ pub(super) struct Collector<'l> {
     text_left: usize,
     images_left: usize,
     pixels_left: u64,
+    unpacked_left: usize,
     waiting: Vec<Waiting>,
     costly: Option<Place>,
 }
@@ -79,6 +80,7 @@ impl<'l> Collector<'l> {
             text_left: limits.text,
             images_left: limits.images,
             pixels_left: limits.images_pixels,
+            unpacked_left: limits.unpacked,
             waiting: Vec::new(),
             costly: None,
         }
@@ -108,6 +110,16 @@ impl<'l> Collector<'l> {
             None => self.skip(Skipped::TooManyImages),
         }
         left.is_some()
+    }
+
+    /// How many bytes of files may still be unpacked.
+    pub(super) const fn unpacked_left(&self) -> usize {
+        self.unpacked_left
+    }
+
+    /// So many were.
+    pub(super) const fn unpacked(&mut self, bytes: usize) {
+        self.unpacked_left = self.unpacked_left.saturating_sub(bytes);
     }
 
     /// Looks at a picture once everything else was read.

@@ -23,6 +23,9 @@ pub struct Limits {
     pub image_pixels: u64,
     /// Most pixels of all pictures together.
     pub images_pixels: u64,
+    /// Most bytes that are unpacked of the PDF files of a message, packed and unpacked ones counted. 0: no PDF file is
+    /// read, and none is missed.
+    pub unpacked: usize,
     /// Texts and pages alone are read: no pictures, and no files that would have to be taken apart first. Nothing
     /// in [`Links::not_inspected`] says so; who asks for it knows.
     pub only_texts: bool,
@@ -40,6 +43,7 @@ impl Default for Limits {
             image_bytes: 16 << 20,
             image_pixels: 25_000_000,
             images_pixels: 200_000_000,
+            unpacked: 16 << 20,
             only_texts: false,
         }
     }
@@ -115,6 +119,8 @@ pub enum Source {
     Svg,
     /// A calendar or a card.
     Calendar,
+    /// An action, a form or a script in a PDF file.
+    Pdf,
     /// The subject of the message, or of a nested one.
     Subject,
     /// A field of the header that programs make a button of, such as List-Unsubscribe. Nobody reads it in the text.
@@ -146,6 +152,7 @@ impl Source {
         Self::Script,
         Self::Svg,
         Self::Calendar,
+        Self::Pdf,
         Self::Subject,
         Self::Header,
         Self::Qr,
@@ -171,6 +178,7 @@ impl Source {
             Self::Script => "html:script",
             Self::Svg => "html:svg",
             Self::Calendar => "calendar",
+            Self::Pdf => "pdf",
             Self::Subject => "subject",
             Self::Header => "header",
             Self::Qr => "qr",
@@ -206,6 +214,12 @@ pub enum Skipped {
     PictureType,
     /// Pages within pages, or messages in files, deeper than the limit.
     TooDeep,
+    /// More is packed in PDF files than the limit.
+    TooMuchUnpacked,
+    /// A PDF file is encrypted: where it leads nobody sees who has no key.
+    FileEncrypted,
+    /// A PDF file is packed in a way that is not read.
+    FileUnreadable,
     /// Reading a part failed.
     Unreadable,
 }
@@ -233,6 +247,9 @@ impl Skipped {
             Self::PictureUnreadable => "picture-unreadable",
             Self::PictureType => "picture-type",
             Self::TooDeep => "limit-depth",
+            Self::TooMuchUnpacked => "limit-unpacked",
+            Self::FileEncrypted => "file-encrypted",
+            Self::FileUnreadable => "file-unreadable",
             Self::Unreadable => "unreadable",
         }
     }

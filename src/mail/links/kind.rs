@@ -2,7 +2,7 @@
 //!
 //! Documents and archives get their readers here: a [`Kind`] of their own, and a line in the parent module.
 
-use super::qr;
+use super::{pdf, qr};
 use crate::model::Part;
 
 /// How a part is read for links.
@@ -18,6 +18,8 @@ pub enum Kind {
     Shortcut,
     /// As a message in a file: mail, or a page saved with what belongs to it (RFC 2557).
     Archive,
+    /// As a PDF file.
+    Pdf,
     /// As a picture that may hold a QR code.
     Picture,
     /// For the subject of a nested message.
@@ -61,8 +63,16 @@ impl Kind {
             && !part.is_container
             && !part.content.is_empty()
             && [typed, named] == [Self::Other, Self::Other];
-        let picture = if is_picture && !is_page || is_broken { Self::Picture } else { Self::Other };
-        [typed, named, picture].into_iter().filter(|kind| *kind != Self::Other)
+        let is_pdf =
+            !part.is_container && ![typed, named].contains(&Self::Pdf) && pdf::is_pdf(&part.content);
+        let begins = if is_pdf {
+            Self::Pdf
+        } else if is_picture && !is_page || is_broken {
+            Self::Picture
+        } else {
+            Self::Other
+        };
+        [typed, named, begins].into_iter().filter(|kind| *kind != Self::Other)
     }
 
     /// Whether it is read as it is, without taking anything apart before.
@@ -84,6 +94,7 @@ impl Kind {
             | "multipart/x-mixed-html" => Self::Html,
             "text/calendar" | "application/ics" | "text/x-vcalendar" | "text/vcard" | "text/x-vcard"
             | "text/directory" => Self::Calendar,
+            "application/pdf" | "application/x-pdf" | "text/pdf" => Self::Pdf,
             "application/internet-shortcut" | "text/x-url" | "application/x-url" => Self::Shortcut,
             "message/delivery-status" | "message/disposition-notification" | "message/feedback-report" => {
                 Self::Text
@@ -103,6 +114,7 @@ impl Kind {
             }
             "mht" | "mhtml" | "eml" | "nws" => Self::Archive,
             "ics" | "vcs" | "vcf" => Self::Calendar,
+            "pdf" | "fdf" => Self::Pdf,
             "url" | "webloc" | "desktop" | "website" | "rdp" | "iqy" => Self::Shortcut,
             "txt" | "md" | "csv" | "js" | "jse" | "vbs" | "vbe" | "wsf" | "ps1" | "bat" | "cmd" => Self::Text,
             _ => return None,

@@ -1,4 +1,4 @@
-//! Where a message leads: the addresses in its texts, pages, calendars, subject and pictures, and in fields of its
+//! Where a message leads: the addresses in its texts, pages, calendars, PDF files, subject and pictures, and in fields of its
 //! header that programs make buttons of.
 //!
 //! **Contract.** [`find`] takes the decoded parts and the subject and returns [`Links`]: each address on the
@@ -19,7 +19,7 @@
 //!
 //! Where to find what: which part is read how [`kind`]; what is found [`found`]; fields of the header
 //! `header_fields`; text `text`; HTML `html`;
-//! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; unwrapping `wrapped`;
+//! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; PDF files `pdf`; unwrapping `wrapped`;
 //! pictures, which come last `pictures`; QR codes in them `qr`; counting, limits and doubles `collect`; addresses too long `long`; flowed text `flowed`.
 
 mod calendar;
@@ -32,6 +32,7 @@ mod header_fields;
 mod html;
 pub mod kind;
 mod long;
+mod pdf;
 mod pictures;
 mod qr;
 mod script;
@@ -104,6 +105,7 @@ fn read(part: &Part, kind: Kind, into: &mut Collector<'_>) {
             }
         }
         Kind::Archive => archive(part, into),
+        Kind::Pdf => pdf::read(&part.content, into),
         Kind::Text | Kind::Html | Kind::Calendar | Kind::Shortcut => {
             let decoded = decoded(part);
             let Some(content) = into.allow(&decoded) else { return };

@@ -28,6 +28,8 @@ pub struct Config {
     pub max_images: u32,
     /// The largest of them, in bytes.
     pub max_image_size: ByteSize,
+    /// The most that is unpacked of the PDF files of a message, in bytes; 0: none is read, and none is missed.
+    pub max_unpacked: ByteSize,
     /// Domains whose links, and those of hosts below them, are not looked up.
     pub exempt: Vec<String>,
     /// Domains that no link may imitate, besides those of the recipients.
@@ -92,6 +94,7 @@ impl Default for Config {
             max_text: ByteSize(limits.text as u64),
             max_images: u32::try_from(limits.images).unwrap_or(u32::MAX),
             max_image_size: ByteSize(limits.image_bytes as u64),
+            max_unpacked: ByteSize(limits.unpacked as u64),
             exempt: Vec::new(),
             protected: Vec::new(),
             old_after: Span::seconds(365 * 86_400),
@@ -116,6 +119,7 @@ impl Config {
     const MAX_TEXT: ByteSize = ByteSize(64 << 20);
     const MAX_IMAGES: u32 = 64;
     const MAX_IMAGE_SIZE: ByteSize = ByteSize(32 << 20);
+    const MAX_UNPACKED: ByteSize = ByteSize(256 << 20);
 
     /// The bounds of reading a message.
     #[must_use]
@@ -125,6 +129,7 @@ impl Config {
             text: self.max_text.bytes(),
             images: self.max_images as usize,
             image_bytes: self.max_image_size.bytes(),
+            unpacked: self.max_unpacked.bytes(),
             ..Limits::default()
         }
     }
@@ -151,6 +156,9 @@ impl Config {
         most("max_images", images.to_string(), Self::MAX_IMAGES.to_string(), images > Self::MAX_IMAGES);
         let over = picture > Self::MAX_IMAGE_SIZE;
         most("max_image_size", picture.to_string(), Self::MAX_IMAGE_SIZE.to_string(), over);
+        let unpacked = self.max_unpacked;
+        let over = unpacked > Self::MAX_UNPACKED;
+        most("max_unpacked", unpacked.to_string(), Self::MAX_UNPACKED.to_string(), over);
         for domain in self.exempt.iter().filter(|domain| domain_name(domain).is_none()) {
             faults.push(format!(
                 "scanner.urls.exempt names {domain:?}, which is no domain; write for example \"example.org\""

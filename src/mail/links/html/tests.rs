@@ -105,6 +105,7 @@ const MANY: Limits = Limits {
     image_bytes: 0,
     image_pixels: 0,
     images_pixels: 0,
+    unpacked: 0,
     only_texts: false,
 };
 
