@@ -121,6 +121,8 @@ pub enum Source {
     Calendar,
     /// An action, a form or a script in a PDF file.
     Pdf,
+    /// A field, the text or what else is in an RTF file.
+    Rtf,
     /// The subject of the message, or of a nested one.
     Subject,
     /// A field of the header that programs make a button of, such as List-Unsubscribe. Nobody reads it in the text.
@@ -153,6 +155,7 @@ impl Source {
         Self::Svg,
         Self::Calendar,
         Self::Pdf,
+        Self::Rtf,
         Self::Subject,
         Self::Header,
         Self::Qr,
@@ -179,6 +182,7 @@ impl Source {
             Self::Svg => "html:svg",
             Self::Calendar => "calendar",
             Self::Pdf => "pdf",
+            Self::Rtf => "rtf",
             Self::Subject => "subject",
             Self::Header => "header",
             Self::Qr => "qr",

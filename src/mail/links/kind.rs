@@ -2,7 +2,7 @@
 //!
 //! Documents and archives get their readers here: a [`Kind`] of their own, and a line in the parent module.
 
-use super::{pdf, qr};
+use super::{pdf, qr, rtf};
 use crate::model::Part;
 
 /// How a part is read for links.
@@ -10,6 +10,8 @@ use crate::model::Part;
 pub enum Kind {
     /// As text.
     Text,
+    /// As text with commands in it (RFC 1896).
+    Enriched,
     /// As a page: HTML, XHTML, SVG and other markup.
     Html,
     /// As a calendar or a card (RFC 5545, RFC 6350).
@@ -18,6 +20,8 @@ pub enum Kind {
     Shortcut,
     /// As a message in a file: mail, or a page saved with what belongs to it (RFC 2557).
     Archive,
+    /// As RTF, which Word opens.
+    Rtf,
     /// As a PDF file.
     Pdf,
     /// As a picture that may hold a QR code.
@@ -63,10 +67,12 @@ impl Kind {
             && !part.is_container
             && !part.content.is_empty()
             && [typed, named] == [Self::Other, Self::Other];
-        let is_pdf =
-            !part.is_container && ![typed, named].contains(&Self::Pdf) && pdf::is_pdf(&part.content);
+        let is_pdf = !part.is_container && ![typed, named].contains(&Self::Pdf) && pdf::is_pdf(&part.content);
+        let is_rtf = !part.is_container && ![typed, named].contains(&Self::Rtf) && rtf::is_rtf(&part.content);
         let begins = if is_pdf {
             Self::Pdf
+        } else if is_rtf {
+            Self::Rtf
         } else if is_picture && !is_page || is_broken {
             Self::Picture
         } else {
@@ -78,7 +84,16 @@ impl Kind {
     /// Whether it is read as it is, without taking anything apart before.
     #[must_use]
     pub const fn is_text(self) -> bool {
-        matches!(self, Self::Text | Self::Html | Self::Calendar | Self::Shortcut | Self::Message)
+        matches!(
+            self,
+            Self::Text
+                | Self::Enriched
+                | Self::Rtf
+                | Self::Html
+                | Self::Calendar
+                | Self::Shortcut
+                | Self::Message
+        )
     }
 
     fn by_type(media_type: &str) -> Self {
@@ -99,6 +114,8 @@ impl Kind {
             "message/delivery-status" | "message/disposition-notification" | "message/feedback-report" => {
                 Self::Text
             }
+            "text/enriched" | "text/richtext" => Self::Enriched,
+            "text/rtf" | "application/rtf" | "application/x-rtf" => Self::Rtf,
             other if other.ends_with("+xml") => Self::Html,
             other if other.starts_with("text/") => Self::Text,
             _ => Self::Other,
@@ -115,6 +132,7 @@ impl Kind {
             "mht" | "mhtml" | "eml" | "nws" => Self::Archive,
             "ics" | "vcs" | "vcf" => Self::Calendar,
             "pdf" | "fdf" => Self::Pdf,
+            "rtf" => Self::Rtf,
             "url" | "webloc" | "desktop" | "website" | "rdp" | "iqy" => Self::Shortcut,
             "txt" | "md" | "csv" | "js" | "jse" | "vbs" | "vbe" | "wsf" | "ps1" | "bat" | "cmd" => Self::Text,
             _ => return None,

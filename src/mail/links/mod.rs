@@ -1,4 +1,4 @@
-//! Where a message leads: the addresses in its texts, pages, calendars, PDF files, subject and pictures, and in fields of its
+//! Where a message leads: the addresses in its texts, pages, calendars, PDF and RTF files, subject and pictures, and in fields of its
 //! header that programs make buttons of.
 //!
 //! **Contract.** [`find`] takes the decoded parts and the subject and returns [`Links`]: each address on the
@@ -19,12 +19,13 @@
 //!
 //! Where to find what: which part is read how [`kind`]; what is found [`found`]; fields of the header
 //! `header_fields`; text `text`; HTML `html`;
-//! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; PDF files `pdf`; unwrapping `wrapped`;
+//! style sheets `style`; scripts `script`, the files in them `carried`; calendars `calendar`; PDF files `pdf`, RTF `rtf`, text with commands `enriched`; unwrapping `wrapped`;
 //! pictures, which come last `pictures`; QR codes in them `qr`; counting, limits and doubles `collect`; addresses too long `long`; flowed text `flowed`.
 
 mod calendar;
 mod carried;
 mod collect;
+mod enriched;
 mod escape;
 mod flowed;
 pub mod found;
@@ -35,6 +36,7 @@ mod long;
 mod pdf;
 mod pictures;
 mod qr;
+mod rtf;
 mod script;
 mod style;
 #[cfg(test)]
@@ -106,15 +108,20 @@ fn read(part: &Part, kind: Kind, into: &mut Collector<'_>) {
         }
         Kind::Archive => archive(part, into),
         Kind::Pdf => pdf::read(&part.content, into),
-        Kind::Text | Kind::Html | Kind::Calendar | Kind::Shortcut => {
+        Kind::Text | Kind::Enriched | Kind::Rtf | Kind::Html | Kind::Calendar | Kind::Shortcut => {
             let decoded = decoded(part);
             let Some(content) = into.allow(&decoded) else { return };
             match kind {
                 Kind::Html => html::read(content, into),
                 Kind::Calendar => calendar::read(content, into),
                 Kind::Shortcut => html::shortcut(content, into),
+                Kind::Rtf => rtf::read(content, into),
                 _ => {
                     text::find(content, Source::Text, into);
+                    if let Some(shown) = (kind == Kind::Enriched).then(|| enriched::shown(content)).flatten()
+                    {
+                        text::find(&shown, Source::Text, into);
+                    }
                     if let Some(joined) = part.deletes_space.then(|| flowed::joined(content)).flatten() {
                         text::find(&joined, Source::Text, into);
                     }

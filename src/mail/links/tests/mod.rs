@@ -22,12 +22,12 @@ fn message(media_type: &str, content: impl Into<Bytes>) -> Parts {
     Parts { list: vec![part], not_inspected: Vec::new() }
 }
 
-fn links(media_type: &str, content: impl Into<Bytes>) -> Links {
+pub(super) fn links(media_type: &str, content: impl Into<Bytes>) -> Links {
     find(&message(media_type, content), "", &Limits::default())
 }
 
 /// `source url | shown` of each.
-fn told(links: &Links) -> Vec<String> {
+pub(super) fn told(links: &Links) -> Vec<String> {
     let tell = |found: &super::Found| {
         let shown = if found.shown.is_empty() { String::new() } else { format!(" | {}", found.shown) };
         format!("{} {}{shown}", found.source.label(), found.link)

@@ -4,7 +4,7 @@ use super::{message, told};
 use crate::mail::links::{Limits, Skipped, find};
 
 /// Something of everything that is read.
-pub(in crate::mail::links) const SAMPLES: [(&str, &str); 5] = [
+pub(in crate::mail::links) const SAMPLES: [(&str, &str); 8] = [
     (
         "text/html",
         "<base href='http://b.example/'><a href=\"https://a.example/x?u=https%3A%2F%2Fc.example\">y<b>z</a>\
@@ -29,6 +29,22 @@ pub(in crate::mail::links) const SAMPLES: [(&str, &str); 5] = [
         "image/svg+xml",
         "<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY e 'http://a.example'>]><svg><a y:href='x'/><![CDATA[<a>]]>\
          <animate values='http://a.example;b'/></svg>",
+    ),
+    (
+        "application/pdf",
+        "%PDF-1.7\n1 0 obj << /Annots [<< /A << /S /URI /#55RI (http://a.example/\\(x\\)\\057) >> >>] /F <68747470> >> endobj\n\
+         2 0 obj << /Type /ObjStm /N 1 /First 5 >> stream\r\n10 0 (http://b.example/)\nendstream endobj\n\
+         3 0 obj << /JS 4 0 R /URI 5 0 R >> endobj 4 0 obj << >> stream\napp.launchURL('http://c.example')\nendstream endobj\n\
+         5 0 obj (http://d.example/) endobj trailer << /Encrypt 6 0 R >> %%EOF",
+    ),
+    (
+        "application/rtf",
+        "{\\rtf1\\uc1{\\info{\\*\\hlinkbase http://a.example/}}{\\field{\\*\\fldinst HYPERLINK \"http://b.ex\\'61mple/\"}\
+         {\\fldrslt \\u104?ttp://c.example}}\\bin3 }}}\\par www.example.com}",
+    ),
+    (
+        "text/enriched",
+        "<bold>http</bold>://a.exa<x>mple/ <param>http://b.example</param> <<http://c.example<nl>/x>",
     ),
 ];
 
