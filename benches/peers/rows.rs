@@ -141,7 +141,7 @@ impl Who {
             }
             Self::RspamdAndClamd => {
                 let clamd = Clamd::start(&clamd::Options::default())?;
-                let workers = Workers::MilterAskingClamd(processors(), clamd.socket().to_owned());
+                let workers = Workers::MilterAskingClamd(processors(), clamd.socket());
                 let rspamd = Rspamd::with_workers(world.dns.address(), workers)?;
                 let mut mains = rspamd.pids();
                 mains.push(clamd.pid());

@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn a_file_without_end_is_taken_as_far_as_it_goes() {
         let cat = ("a.exe".to_owned(), b"Cat".to_vec(), true);
-        assert_eq!(told(&of("begin 644 a.exe\n#0V%T\nregards\n")), [cat.clone()]);
-        assert_eq!(told(&of("begin 644 a.exe\n#0V%T")), [cat.clone()]);
+        assert_eq!(told(&of("begin 644 a.exe\n#0V%T\nregards\n")), std::slice::from_ref(&cat));
+        assert_eq!(told(&of("begin 644 a.exe\n#0V%T")), std::slice::from_ref(&cat));
         let text = "begin 644 a.exe\n#0V%T\nbegin 644 a.exe\n#0V%T\n";
         assert_eq!(told(&of(text)), [cat.clone(), cat]);
     }

@@ -202,7 +202,8 @@ fn rich_text_that_unpacks_to_many_times_its_size() {
     let mut packed = Vec::new();
     let mut at = 207_u16;
     for _ in 0..700_000 {
-        packed.push(0xff);
+        // All eight that follow are references.
+        packed.extend([0xff]);
         for _ in 0..8 {
             packed.extend((((at + 1) % 4096) << 4 | 15).to_be_bytes());
             at = (at + 17) % 4096;
