@@ -34,6 +34,7 @@ fn of_a_message_over_the_size_limit_texts_and_pages_are_read() {
     };
     let eml = "Content-Type: message/rfc822\nContent-Disposition: attachment; filename=a.eml\n\nSubject: x\n\nwww.good.test\n";
     let saved = "Content-Type: application/octet-stream; name=a.mht\n\nContent-Type: text/html\n\n<a href='//mht.test/'>x</a>\n";
+    let pdf = "Content-Type: application/pdf\n\n%PDF-1.4\n<< /URI (http://pdf.test/) >>\n";
     let page = format!("Content-Type: text/html\n\n<img src='data:image/png;base64,{}'>\n", png());
     let read = |more: &str| {
         let report = bench.look(&small, raw(more).as_bytes());
@@ -47,7 +48,8 @@ fn of_a_message_over_the_size_limit_texts_and_pages_are_read() {
     };
     assert_eq!(read(""), ("urls=found(degraded)".to_owned(), 1));
     assert_eq!(read(eml), ("urls=found(degraded)".to_owned(), 2));
-    assert_eq!(read(saved), ("urls=found(degraded)".to_owned(), 1), "nothing is taken apart");
+    assert_eq!(read(saved), ("urls=found(degraded)".to_owned(), 2), "the page in it is a part of the message");
+    assert_eq!(read(pdf), ("urls=found(degraded)".to_owned(), 1), "nothing is taken apart");
     assert_eq!(read(&page), ("urls=found(degraded)".to_owned(), 1));
     // Nothing to read.
     let picture = format!("Content-Type: image/png\nContent-Transfer-Encoding: base64\n\n{}\n", png());
