@@ -63,3 +63,9 @@ pub fn rules(site: &Site, name: &str, text: &str) -> String {
     mta::guard::run(mta::guard::privileged("chown").arg("root:root").arg(&folder)).unwrap();
     format!("[scanner.yara]\nrules = [{folder:?}]\n")
 }
+
+/// Whether a text names this address; that a pseudonym ends like it is no name.
+pub fn names(text: &str, address: &str) -> bool {
+    let mut found = text.match_indices(address);
+    found.any(|(at, _)| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric()))
+}

@@ -48,7 +48,11 @@ fn of_a_message_over_the_size_limit_texts_and_pages_are_read() {
     };
     assert_eq!(read(""), ("urls=found(degraded)".to_owned(), 1));
     assert_eq!(read(eml), ("urls=found(degraded)".to_owned(), 2));
-    assert_eq!(read(saved), ("urls=found(degraded)".to_owned(), 2), "the page in it is a part of the message");
+    assert_eq!(
+        read(saved),
+        ("urls=found(degraded)".to_owned(), 2),
+        "the page in it is a part of the message"
+    );
     assert_eq!(read(pdf), ("urls=found(degraded)".to_owned(), 1), "nothing is taken apart");
     assert_eq!(read(&page), ("urls=found(degraded)".to_owned(), 1));
     // Nothing to read.
