@@ -98,28 +98,23 @@ bless:
 	@MAILWARD_BLESS=1 $(CARGO) test --quiet
 	@git --no-pager diff --stat -- tests
 
-# Our own code as fast as a release, dependencies as they are built for everything else. What is compiled piece
-# by piece, as for the tests, is slower.
-bench: export CARGO_PROFILE_DEV_OPT_LEVEL = 3
-bench: export CARGO_INCREMENTAL = 0
+# What is measured is what is shipped.
 bench: install
-	$(call say,building for speed)
-	@$(CARGO) build --quiet --bin mailward --example bench
+	$(call say,building for release; the first time takes half an hour and more)
+	@$(CARGO) build --quiet --release --bin mailward --example bench
 	$(call say,measuring; some ten minutes: leave the machine alone)
-	@$(CARGO) run --quiet --example bench -- $(BENCH)
+	@$(CARGO) run --quiet --release --example bench -- $(BENCH)
 
 # Rows beside mailward need Debian's packages and root; see benches/peers/mod.rs. PEERS='--rounds 3 --only rspamd,amavis'
-bench-peers: export CARGO_PROFILE_DEV_OPT_LEVEL = 3
-bench-peers: export CARGO_INCREMENTAL = 0
 bench-peers: install
 	@benches/peers/install.sh
-	$(call say,building for speed)
-	@$(CARGO) build --quiet --bin mailward --example bench
-	$(call say,measuring; some twenty-five minutes: leave the machine alone)
-	@$(CARGO) run --quiet --example bench -- --peers $(PEERS)
+	$(call say,building for release; the first time takes half an hour and more)
+	@$(CARGO) build --quiet --release --bin mailward --example bench
+	$(call say,measuring; some thirty minutes: leave the machine alone)
+	@$(CARGO) run --quiet --release --example bench -- --peers $(PEERS)
 
 deb: install
-	$(call say,the Debian package; the first time takes some twenty minutes)
+	$(call say,the Debian package; the first time takes half an hour and more)
 	@debian/build
 
 doc:
