@@ -6,8 +6,8 @@
 //! what it was taken for, for records and for whoever looks again later. The net is asked
 //! only where the configuration turns that on ([`asks`]).
 //!
-//! Reading links is work for the processor: small messages are read where they are, others on the blocking pool,
-//! no more of them at once than there are cores. Pictures come after that, there too, and have places of their
+//! Reading links is work for the processor: small messages are read where they are, others, and PDF files, which are
+//! unpacked, on the blocking pool, no more of them at once than there are cores. Pictures come after that, there too, and have places of their
 //! own: few bytes can be many pixels, and whoever sends such must not hold up the links of anybody. What is known
 //! of a message's texts counts whatever becomes of its pictures. They are told to stop while there is time left
 //! to say so.
@@ -63,11 +63,12 @@ use self::listed::Strongest;
 use self::read::Looked;
 use super::{BoxFuture, Health, Report, Scan, ScanInput};
 use crate::feed::{Day, Feeds, Index};
+use crate::mail::links::kind::Kind;
 use crate::mail::links::{Links, Pictures, Skipped, Stop};
 use crate::model::{Outcome, Scanner};
 use crate::telemetry::{Clock, Metrics};
 
-/// Messages up to this size are read on the thread that asks, but for their pictures.
+/// Messages up to this size are read on the thread that asks, but for their pictures and PDF files.
 const READ_IN_PLACE: usize = 128 * 1024;
 
 /// Where what is known comes from.
@@ -128,7 +129,9 @@ impl Urls {
         let (index, settings) = (self.known.index(), Arc::clone(&self.settings));
         let (reading, known) = (Arc::clone(&input), Arc::clone(&index));
         let timed_out = || Report::new(Outcome::TimedOut(deadline.saturating_duration_since(began)));
-        let (mut looked, pictures) = if input.message.raw().len() <= READ_IN_PLACE {
+        // A few bytes of a PDF file can be many megabytes of objects.
+        let is_packed = input.parts.list.iter().flat_map(Kind::of).any(|kind| kind == Kind::Pdf);
+        let (mut looked, pictures) = if input.message.raw().len() <= READ_IN_PLACE && !is_packed {
             read::read(&reading, &known, &settings, today)
         } else {
             let work = move || read::read(&reading, &known, &settings, today);
