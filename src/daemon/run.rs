@@ -38,6 +38,9 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What sessions get at the stop to end by themselves, where others wait in the queue meanwhile: less than the MTA
 /// waits for a connection (Postfix: `connect_timeout`), the new start included.
 const LAST_SESSIONS: Duration = Duration::from_secs(5);
+/// What the copies of feeds get to be read before the first message, at the most: Postfix waits 30 s for an answer
+/// to its connection (`milter_connect_timeout`).
+const TO_LOAD_FEEDS: Duration = Duration::from_secs(10);
 /// What is done at the stop after the drain, at the most.
 const TO_CLOSE: Duration = Duration::from_secs(30);
 /// What notifications get at the stop.
@@ -97,11 +100,26 @@ pub async fn serve(path: Option<&Path>, loaded: Loaded) -> Result<(), DaemonErro
     let control: Arc<dyn Control> = Arc::clone(&daemon) as Arc<dyn Control>;
     let mut sockets = Sockets::default();
     let bound = sockets.admin(&config, &mut activation)?;
-    let doors = open_doors(&config, &shared, (&store, people), daemon.budget(), (control, feeds), bound)?;
+    let doors = open_doors(
+        &config,
+        &shared,
+        (&store, people),
+        daemon.budget(),
+        (control, Arc::clone(&feeds)),
+        bound,
+    )?;
     let listeners = sockets.milter(&config, &mut activation).await?;
     let over_lmtp = sockets.lmtp(&config, &mut activation).await?;
     activation.finish();
     let sockets = daemon.set_sockets(sockets);
+    // Who connects meanwhile waits.
+    let late = feeds.loaded(TO_LOAD_FEEDS).await;
+    if !late.is_empty() {
+        tracing::warn!(
+            feeds = late.join(", "),
+            "copies of feeds are still being read; until that is done mail is looked up in the other feeds only"
+        );
+    }
     let service =
         Service { snapshots: daemon.snapshots(), budget: daemon.budget(), metrics: Arc::clone(&metrics) };
     let most = milter::Config { max_connections: daemon.files().milter, ..config.milter.clone() };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::common::stdout;
+use super::common::{judge, mail, stdout};
 use super::mta::{Daemon, PATIENCE, Site, wait_until};
 
 fn json(daemon: &Daemon, arguments: &[&str]) -> Value {
@@ -125,4 +125,24 @@ fn a_feed_that_has_no_entries_is_told_wherever_one_looks() {
     );
     let (_, metrics) = daemon.get("/metrics").unwrap();
     assert!(metrics.contains("mailward_feed_stale{feed=\"mine\"} 1"), "{metrics}");
+}
+
+#[test]
+fn the_first_mail_after_a_start_is_looked_up_in_the_feeds_of_before() {
+    let site = Site::new().unwrap();
+    let path = site.path().join("list.txt");
+    std::fs::write(&path, list(100_000)).unwrap();
+    let config = site.defaults(&format!(
+        "[scanner.urls]\nenabled = true\n[feed.mine]\nformat = \"urls\"\ncategory = \"malware\"\nurl = \"file://{}\"\n",
+        path.display()
+    ));
+    let mut daemon = site.start(&config).unwrap();
+    stdout(&daemon, &["feed", "refresh", "mine", "--force"]);
+    let listed = mail("a link", "Look at http://evil.test/99999?id=99999 now.");
+    assert_eq!(judge(&daemon, &listed).word, "discard");
+    for start in 1..=3 {
+        daemon.kill().unwrap();
+        daemon.start_again().unwrap();
+        assert_eq!(judge(&daemon, &listed).word, "discard", "start {start}");
+    }
 }

@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 #[cfg(test)]
 pub(super) use self::watch::{News, Said};
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::copy::{CopyError, Folder, LastGood, Source, Validators};
@@ -70,6 +71,8 @@ pub struct Feeds {
     /// Held while a body is read and its keys are swapped in.
     one_at_a_time: Mutex<()>,
     changes: tokio::sync::watch::Sender<u64>,
+    /// Told when the copy of a feed has been read, or cannot be.
+    loaded: Notify,
     watched: AtomicBool,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -129,6 +132,7 @@ impl Feeds {
             running: Mutex::default(),
             one_at_a_time: Mutex::default(),
             changes: tokio::sync::watch::Sender::new(0),
+            loaded: Notify::new(),
             watched: AtomicBool::new(false),
             clock,
             metrics,
@@ -184,6 +188,33 @@ impl Feeds {
         if !self.watched.swap(true, Ordering::Relaxed) {
             supervised("feed-watch", &self.metrics, Arc::clone(self).watch());
         }
+    }
+
+    /// Waits until the copies of all feeds have been read, or cannot be, but for `limit` at the most: mail that is
+    /// looked at before that is looked up in nothing. Gives the names of those that are not ready by then.
+    pub async fn loaded(&self, limit: Duration) -> Vec<String> {
+        let all = async {
+            loop {
+                let told = self.loaded.notified();
+                tokio::pin!(told);
+                // Before the look, so that nothing that happens in between is missed.
+                told.as_mut().enable();
+                if self.loading().is_empty() {
+                    return;
+                }
+                told.await;
+            }
+        };
+        match tokio::time::timeout(limit, all).await {
+            Ok(()) => Vec::new(),
+            Err(_) => self.loading(),
+        }
+    }
+
+    /// The feeds whose copies are still being read.
+    fn loading(&self) -> Vec<String> {
+        let is_loading = |one: &Running| one.feed.loading.load(Ordering::Relaxed);
+        self.running().iter().filter(|(_, one)| is_loading(one)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Refreshes a feed now; with `force` also to far fewer entries.

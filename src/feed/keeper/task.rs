@@ -30,6 +30,7 @@ impl Feeds {
             tracing::error!(feed = feed.name, %error, "the last good copy of a feed was not loaded");
         }
         feed.loading.store(false, Ordering::Relaxed);
+        self.loaded.notify_waiters();
         let mut next = wait::first(feed.known().checked, self.clock.now(), feed.settings.refresh);
         loop {
             feed.known().next = Some(next);
