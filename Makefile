@@ -78,19 +78,19 @@ faults soak malformed: export MAILWARD_THOROUGH = 1
 faults: install
 	$(call say,building the tests)
 	@$(CARGO) build --quiet --all-targets
-	$(call say,faults: some forty minutes)
+	$(call say,faults: some ten minutes)
 	@$(call thorough,faults::)
 
 soak: install
 	$(call say,building the tests)
 	@$(CARGO) build --quiet --all-targets
-	$(call say,soak: some forty minutes)
+	$(call say,soak: some ten minutes)
 	@$(call thorough,soak::)
 
 malformed: install
 	$(call say,building the tests)
 	@$(CARGO) build --quiet --all-targets
-	$(call say,malformed input: some twenty minutes)
+	$(call say,malformed input: some ten minutes)
 	@$(call thorough,malformed::)
 
 bless:

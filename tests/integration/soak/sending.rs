@@ -19,6 +19,8 @@ const LONGEST: Duration = Duration::from_secs(90 * 60);
 pub struct Sending {
     pub milter: PathBuf,
     pub lmtp: PathBuf,
+    /// The number of the first.
+    first: u64,
     /// How many there will be.
     pub whole: u64,
     begun: AtomicU64,
@@ -44,10 +46,11 @@ impl Drop for Watch<'_> {
 pub type Sent = BTreeMap<String, u64>;
 
 impl Sending {
-    pub fn new(milter: PathBuf, lmtp: PathBuf, whole: u64) -> Self {
+    pub fn new(milter: PathBuf, lmtp: PathBuf, first: u64, whole: u64) -> Self {
         Self {
             milter,
             lmtp,
+            first,
             whole,
             begun: 0.into(),
             done: 0.into(),
@@ -67,10 +70,11 @@ impl Sending {
         'connections: while !self.wrong.load(Relaxed) {
             let mut line = Line::open(self, by);
             for count in 0..OF_A_CONNECTION {
-                let number = self.begun.fetch_add(1, Relaxed);
-                if number >= self.whole || self.is_over() {
+                let begun = self.begun.fetch_add(1, Relaxed);
+                if begun >= self.whole || self.is_over() {
                     break 'connections;
                 }
+                let number = self.first + begun;
                 let letter = Letter::new(number, by);
                 let got = line.hand_over(&letter, count);
                 if !letter.is_right(by, &got) {
