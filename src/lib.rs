@@ -29,6 +29,7 @@
 //! | 1 | [`store`] | sled behind typed trees |
 //! | 0 | [`link`] | what a link leads to: normal form, owner, shared hosts |
 //! | 0 | [`model`] | the vocabulary |
+//! | 0 | [`named_file`] | opening what a setting names, without waiting for it |
 //! | 0.5 | [`telemetry`] | logs, metrics, clock, tasks |
 
 pub mod admin;
@@ -46,6 +47,7 @@ pub mod mail;
 pub mod model;
 #[cfg(test)]
 mod mutation;
+pub mod named_file;
 pub mod net;
 pub mod notify;
 pub mod pipeline;

@@ -13,7 +13,11 @@ use super::{BackupError, at, held};
 use crate::audit::{Audit, Snapshot, SnapshotFile};
 use crate::lists::Lists;
 use crate::model::Timestamp;
+use crate::named_file;
 use crate::store::{SCHEMA, Store};
+
+/// The most that is taken of a file of the configuration; none is loaded that is a tenth as large.
+const MAX_CONFIG: u64 = 16 * 1024 * 1024;
 
 /// What is asked for besides lists, tokens and what is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +78,7 @@ impl Source {
         }
         for path in &self.config_files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let bytes = fs::read(path).map_err(at(path, "reading it"))?;
+            let bytes = named_file::read(path, MAX_CONFIG).map_err(at(path, "reading it"))?;
             archive.add(&format!("config/{name}"), bytes.len() as u64, bytes.as_slice()).map_err(write)?;
         }
         if let Some(snapshot) = snapshot {

@@ -9,6 +9,7 @@ use super::problem::{ConfigErrors, Problem, Problems};
 use super::source::Source;
 use super::{Config, document, read, symbols};
 use crate::model::{system_says, text};
+use crate::named_file;
 use crate::policy::{Group, Policy, RuleFault, RuleFile, RuleText, Rules};
 
 /// What came of reading the file.
@@ -26,11 +27,8 @@ pub(super) fn path(config: &Config, config_file: &Path) -> Option<PathBuf> {
 /// Why the file is not there to be read, in a sentence; `None` if it is.
 pub(super) fn unreadable(path: &Path) -> Option<String> {
     let shown = || text::line(&path.to_string_lossy(), 300);
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.is_file() => None,
-        Ok(_) => Some(format!("policy.rules names {}, which is no regular file", shown())),
-        Err(e) => Some(format!("policy.rules names {}, which cannot be read: {}", shown(), system_says(&e))),
-    }
+    let error = named_file::check(path).err()?;
+    Some(format!("policy.rules names {}, which cannot be read: {}", shown(), system_says(&error)))
 }
 
 /// Reads the rules at `path`, and holds them against `config`.
@@ -40,18 +38,11 @@ pub(super) fn load(path: &Path, config: &Config) -> Result<ReadRules, ConfigErro
 
 /// The same of a file that somebody names on the command line.
 pub(super) fn load_given(path: &Path, config: &Config) -> Result<ReadRules, ConfigErrors> {
-    let refuse = |why: &str| {
-        Err(ConfigErrors::of_file(
-            path,
-            &format!("the rules cannot be read: {why}"),
-            "give the path of a file of rules",
-        ))
-    };
-    match std::fs::metadata(path) {
-        Ok(meta) if meta.is_file() => load(path, config),
-        Ok(_) => refuse("this is no regular file"),
-        Err(e) => refuse(&system_says(&e)),
-    }
+    named_file::check(path).map_err(|error| {
+        let message = format!("the rules cannot be read: {}", system_says(&error));
+        ConfigErrors::of_file(path, &message, "give the path of a file of rules")
+    })?;
+    load(path, config)
 }
 
 /// The same of a text that is called `name`.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::{ConfigErrors, Level, Problem};
 use crate::model::{system_says, text};
+use crate::named_file;
 
 /// The most that is read. A configuration of some thousand lines has 100 kB.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
@@ -24,8 +25,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads a file. What is no regular file is refused before it is opened: to open a FIFO waits for
-    /// its writer.
+    /// Reads a file, and nothing that somebody would have to wait for.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigErrors> {
         let refuse = |message: &str, help: &str| Err(ConfigErrors::of_file(path, message, help));
         let unreadable = |e: &std::io::Error| {
@@ -34,6 +34,7 @@ impl Source {
                     "give the path with --config or MAILWARD_CONFIG; conf/mailward.toml is one to start from"
                 }
                 std::io::ErrorKind::PermissionDenied => "let the user that runs mailward read it",
+                std::io::ErrorKind::Other => "give the path of a file on a disk",
                 _ => "look at the file and its directory",
             };
             ConfigErrors::of_file(
@@ -46,11 +47,8 @@ impl Source {
         if meta.is_dir() {
             return refuse("the configuration is a directory", "give the path of the file in it");
         }
-        if !meta.is_file() {
-            return refuse("the configuration is no regular file", "give the path of a file");
-        }
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(|e| unreadable(&e))?;
+        let file = named_file::open(path).map_err(|e| unreadable(&e))?;
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
         Self::from_bytes(path, &bytes)
     }

@@ -12,6 +12,7 @@ use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{SecretText, system_says};
+use crate::named_file;
 
 /// Where a secret is: `{ file = "/path" }`, `{ env = "NAME" }` or `{ credential = "name" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -118,13 +119,8 @@ fn credential(name: &str) -> Result<PathBuf, SecretError> {
 
 fn read(path: &Path) -> Result<String, SecretError> {
     let fail = |source| SecretError::File { path: path.to_owned(), source };
-    // A FIFO would hold up the start.
-    let meta = std::fs::metadata(path).map_err(fail)?;
-    if !meta.is_file() {
-        return Err(fail(std::io::Error::other("it is no regular file")));
-    }
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(fail)?;
+    let file = named_file::open(path).map_err(fail)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
     let unusable = || SecretError::Unusable(path.display().to_string());
     if bytes.len() as u64 > MAX_BYTES {

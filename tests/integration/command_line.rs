@@ -220,6 +220,51 @@ fn the_journal_is_verified_offline_only_while_nobody_writes_it() {
     assert!(err.contains(&journal.display().to_string()), "{err}");
 }
 
+/// Runs a command that must come to its end; what it said on standard error.
+fn ends(command: &mut Command) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = mta::wait_until("the command's end", mta::PATIENCE, || Ok(child.try_wait()?));
+    if ended.is_err() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    (ended.unwrap_or_else(|error| panic!("{error}: {command:?}")).code(), told(&output).2)
+}
+
+#[test]
+fn no_file_that_a_setting_names_holds_up_who_checks_it() {
+    let site = Site::new().unwrap();
+    let fifo = site.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let folder = site.path().join("rules");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("/proc/kmsg", folder.join("kernel.yar")).unwrap();
+    let kernels = "it is no file on a disk: the kernel makes it up while it is read";
+    let secret = |file: &str| {
+        format!("[scanner.rspamd]\nurl = \"http://127.0.0.1:1\"\npassword = {{ file = {file:?} }}\n")
+    };
+    for (settings, why) in [
+        ("[policy]\nrules = \"/proc/kmsg\"\n".to_owned(), kernels),
+        (format!("[policy]\nrules = {fifo:?}\n"), "it is no regular file"),
+        ("[scanner.yara]\nrules = [\"/proc/kmsg\"]\n".to_owned(), kernels),
+        (format!("[scanner.yara]\nrules = [{folder:?}]\n"), kernels),
+        (secret("/proc/kmsg"), kernels),
+        (secret(fifo.to_str().unwrap()), "it is no regular file"),
+    ] {
+        std::fs::write(site.config(), site.defaults(&settings)).unwrap();
+        let (code, err) = ends(mailward().args(["check-config", "--config"]).arg(site.config()));
+        assert!(
+            code == Some(78) && err.contains(&format!("cannot be read: {why}")),
+            "{settings}: {code:?} {err}"
+        );
+    }
+    for (config, why) in [("/proc/kmsg".into(), kernels), (fifo.clone(), "it is no regular file")] {
+        let (code, err) = ends(mailward().args(["serve", "--config"]).arg(&config));
+        assert_eq!(code, Some(78), "{err}");
+        assert!(err.starts_with(&format!("error: the configuration cannot be read: {why}\n")), "{err}");
+    }
+}
+
 #[test]
 fn slips_on_the_command_line_are_told() {
     let site = site("");

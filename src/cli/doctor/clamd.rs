@@ -13,6 +13,7 @@ use crate::cli::output::bytes;
 use crate::config::Clamd;
 use crate::config::Server;
 use crate::model::Timestamp;
+use crate::named_file;
 use crate::scan::clamd::{Version, version_of};
 use crate::telemetry::Clock;
 
@@ -23,6 +24,8 @@ const OLD: Duration = Duration::from_secs(3 * 24 * 3600);
 const STALE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Where clamd.conf may be.
 const FILES: [&str; 3] = ["/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf"];
+/// The most that is read of one: what lies beside a socket may be anybody's.
+const MAX_CONF: u64 = 1024 * 1024;
 
 pub(super) fn look(sheet: &mut Sheet, look: &Look) {
     let config = look.config();
@@ -111,9 +114,9 @@ fn limits_of(sheet: &mut Sheet, clamd: &Clamd) {
     let files = beside.into_iter().chain(FILES.map(PathBuf::from));
     let mut unread = Vec::new();
     for file in files {
-        match std::fs::read_to_string(&file) {
+        match named_file::read(&file, MAX_CONF) {
             Ok(text) => {
-                let conf = ClamdConf::read(&text);
+                let conf = ClamdConf::read(&String::from_utf8_lossy(&text));
                 if is_of(&conf, &clamd.address) {
                     let file = file.display().to_string();
                     return conf.judge(sheet, &file, clamd.max_size.0, clamd.connections.into());

@@ -38,7 +38,14 @@ fn a_directory_a_fifo_and_a_huge_file_are_refused() {
     );
     let fifo = directory.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert!(said(Some(&fifo), &fifo).starts_with("error: the configuration is no regular file\n"));
+    let odd = "error: the configuration cannot be read: it is no regular file\n";
+    assert!(said(Some(&fifo), &fifo).starts_with(odd));
+    let made_up = Path::new("/proc/self/status");
+    assert_eq!(
+        said(Some(made_up), made_up),
+        "error: the configuration cannot be read: it is no file on a disk: the kernel makes it up while it is read\n \
+         --> /proc/self/status\n  = help: give the path of a file on a disk\n\n/proc/self/status: 1 error"
+    );
     let huge = directory.path().join("huge");
     std::fs::write(&huge, vec![b'#'; 10 << 20]).unwrap();
     assert!(

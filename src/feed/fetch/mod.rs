@@ -20,6 +20,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::copy::Validators;
 use crate::model::{SecretText, causes, text};
+use crate::named_file;
 use crate::net::is_public;
 
 pub use error::FetchError;
@@ -299,11 +300,8 @@ impl Resolve for Looked {
 /// A file of this machine; when it was changed stands for what is in it.
 fn opened(path: &std::path::Path, before: &Validators) -> io::Result<Answer> {
     use std::os::unix::fs::MetadataExt;
-    let file = File::open(path)?;
+    let file = named_file::open(path)?;
     let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
     let etag = format!("{}.{:09}-{}-{}", meta.mtime(), meta.mtime_nsec(), meta.size(), meta.ino());
     let validators = Validators { etag: Some(etag), last_modified: None };
     Ok(if validators == *before { Answer::Same } else { Answer::Body(file, validators) })

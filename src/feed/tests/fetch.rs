@@ -237,5 +237,11 @@ async fn a_file_of_this_machine_is_read_again_only_if_it_has_changed() {
     assert_eq!(fetched(&url, None, &validators, 100).await.unwrap().0, b"same");
     std::fs::write(&path, b"http://evil.test/longer-than-before-by-far-and-so-of-another-size\n").unwrap();
     assert_ne!(fetched(&url, None, &validators, 100).await.unwrap().0, b"same");
-    assert!(refused(&format!("file://{}", place.path().display())).await.ends_with("it is no file"));
+    // Whoever opens a FIFO waits for its writer, and the kernel's log has no end.
+    let fifo = place.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for odd in [place.path(), &fifo] {
+        assert!(refused(&format!("file://{}", odd.display())).await.ends_with("it is no regular file"));
+    }
+    assert!(refused("file:///proc/self/status").await.contains("the kernel makes it up"));
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::YaraError;
 use super::error::shown;
 use super::trust::Trust;
+use crate::named_file;
 
 /// Folders below folders.
 const MAX_DEPTH: usize = 8;
@@ -178,7 +179,7 @@ fn is_rule_file(path: &Path) -> bool {
 }
 
 fn read_file(path: &Path, trust: &Trust, left: &mut u64) -> Result<Vec<u8>, YaraError> {
-    let file = fs::File::open(path).map_err(|e| unreadable(path, e))?;
+    let file = named_file::open(path).map_err(|e| unreadable(path, e))?;
     // Asked of the open file: nobody can swap it between the check and the reading.
     let meta = file.metadata().map_err(|e| unreadable(path, e))?;
     trust.check(path, &meta)?;
