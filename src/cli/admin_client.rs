@@ -14,6 +14,12 @@ use crate::config::Config;
 /// Long enough for `audit verify` over months of records.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The most of an answer that is held in memory: some ten times the ten thousand rows that `audit list` can ask for. Who
+/// listens in the daemon's place must not fill the memory of root.
+const MOST: usize = 512 * 1024 * 1024;
+/// The same where it is written out as it comes, and only a refusal is held.
+const MOST_REFUSAL: usize = 1024 * 1024;
+
 /// Speaks to the daemon that uses this configuration.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -96,7 +102,8 @@ impl Client {
             let request = self.http.get(url);
             let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
             if !response.status().is_success() {
-                let (status, body) = (response.status(), response.bytes().await.unwrap_or_default());
+                let (status, body) =
+                    (response.status(), whole(response, MOST_REFUSAL).await.unwrap_or_default());
                 return Err(refusal(status, &body));
             }
             while let Some(piece) = response.chunk().await.context("the daemon broke off its answer")? {
@@ -143,10 +150,7 @@ impl Client {
         let (status, body) = self.runtime.block_on(async {
             let response = request.send().await.map_err(|error| self.unreachable(&error))?;
             let status = response.status();
-            Ok::<_, anyhow::Error>((
-                status,
-                response.bytes().await.context("the daemon broke off its answer")?,
-            ))
+            Ok::<_, anyhow::Error>((status, whole(response, MOST).await?))
         })?;
         match serde_json::from_slice::<Value>(&body) {
             Ok(told) if status.is_success() => Ok(Ok(told)),
@@ -177,9 +181,9 @@ impl Client {
         self.runtime.block_on(async {
             let response = request.send().await.map_err(|error| self.unreachable(&error))?;
             let status = response.status();
-            let body = response.bytes().await.context("the daemon broke off its answer")?;
+            let body = whole(response, MOST).await?;
             if status.is_success() {
-                return Ok(body.to_vec());
+                return Ok(body);
             }
             Err(refusal(status, &body))
         })
@@ -226,6 +230,18 @@ impl Client {
             _ => (How::Mute, format!("the daemon on {socket} could not be asked: {cause}")),
         }
     }
+}
+
+/// All of an answer, if that is no more than `most` bytes.
+async fn whole(mut response: reqwest::Response, most: usize) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.context("the daemon broke off its answer")? {
+        if body.len().saturating_add(piece.len()) > most {
+            bail!("the daemon's answer is larger than {} MiB and was not read to its end", most >> 20);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 /// Nobody answers.
@@ -305,5 +321,13 @@ mod tests {
         assert_eq!(url("/x", &serde_json::json!({"limit": 5})).unwrap(), "http://mailward/x?limit=5");
         assert_eq!(url("/x", &()).unwrap(), "http://mailward/x");
         assert!(url("/x", &["list"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_listens_in_the_daemons_place_cannot_fill_our_memory() {
+        let answer = || reqwest::Response::from(axum::http::Response::new(vec![b'x'; 2 << 20]));
+        assert_eq!(whole(answer(), 2 << 20).await.unwrap().len(), 2 << 20);
+        let error = whole(answer(), (2 << 20) - 1).await.unwrap_err().to_string();
+        assert_eq!(error, "the daemon's answer is larger than 1 MiB and was not read to its end");
     }
 }

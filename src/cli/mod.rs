@@ -54,6 +54,9 @@ use output::{err, out};
 /// `EX_CONFIG` of sysexits(3): systemd does not restart on it.
 const EX_CONFIG: u8 = 78;
 
+/// Wrong usage, as clap itself has it.
+const USAGE: u8 = 2;
+
 /// A mail filter for Postfix and Sendmail: judges each message in-line, says why, loses none.
 #[derive(Debug, Parser)]
 #[command(name = "mailward", version, max_term_width = 100)]
@@ -137,7 +140,10 @@ enum Command {
 /// Parses the arguments of this process and does what they say.
 #[must_use]
 pub fn run() -> ExitCode {
-    let mut arguments = Arguments::parse();
+    let mut arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     arguments.config = arguments.config.or_else(|| named(std::env::var_os("MAILWARD_CONFIG")));
     // Before any client of HTTP is made. Refused only where somebody did it already.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -149,6 +155,17 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the arguments. Whoever runs a command for somebody else hands it words of others, and clap
+/// says them again: so it is said without colours, and as harmless as everything else.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version: our own words, in colours where there are any.
+        error.exit();
+    }
+    err(error.render().to_string().trim_end());
+    ExitCode::from(USAGE)
 }
 
 /// An empty variable is what scripts leave behind for "none".

@@ -266,6 +266,29 @@ fn no_file_that_a_setting_names_holds_up_who_checks_it() {
 }
 
 #[test]
+fn what_is_wrong_on_the_command_line_cannot_act_on_the_terminal() {
+    let evil = "x\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}2J\u{202e}\u{7f}y\r";
+    for arguments in [
+        &[evil][..],
+        &["--", evil],
+        &["quarantine", "show", evil],
+        &["token", "create", "name", "--role", evil],
+        &["scan", evil],
+        &["list", evil],
+    ] {
+        let (code, out, err) = told(&mailward().args(arguments).output().unwrap());
+        assert!(code.is_some_and(|code| code != 0) && out.is_empty(), "{arguments:?}: {code:?} {out}");
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(err.len() > 20 && !err.contains(acts), "{arguments:?}: {err:?}");
+    }
+    let (code, _, err) = told(&mailward().args(["status", "--nonsense"]).output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with("error: unexpected argument '--nonsense' found\n\n"), "{err}");
+    let (code, out, _) = told(&mailward().arg("--version").output().unwrap());
+    assert!(code == Some(0) && out.starts_with("mailward "), "{out}");
+}
+
+#[test]
 fn slips_on_the_command_line_are_told() {
     let site = site("");
     for (arguments, part) in [
