@@ -110,7 +110,7 @@ const MOST: usize = 998;
 
 /// SHA-256 of a body as Postfix hands it over: a line of more than 998 bytes is broken there, and the rest begins with
 /// a space. A body that does not end with a line break gets one.
-pub(super) fn sent_hash(body: &[u8]) -> [u8; 32] {
+pub(in crate::pipeline) fn sent_hash(body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for line in body.split_inclusive(|b| *b == b'\n') {
         let end = if line.ends_with(b"\r\n") { line.len() - 2 } else { line.len() };

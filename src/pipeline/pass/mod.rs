@@ -42,6 +42,7 @@ use crate::model::{
 use cover::Cover;
 use stamp::{Passing, Stamp};
 
+pub(in crate::pipeline) use cover::sent_hash;
 pub use stamp::PassKey;
 pub use uses::Uses;
 
@@ -227,7 +228,7 @@ pub async fn add(key: &PassKey, passed: Passed<'_>, plan: &mut Plan) {
         _ => None,
     });
     let body = replaced.unwrap_or_else(|| message.raw().slice(message.body_offset()..));
-    let Some(body) = hash(body, cover::sent_hash).await else { return };
+    let Some(body) = hash(body, sent_hash).await else { return };
     let cover = Cover::of(message, &plan.actions);
     let passing = Passing { cover: &cover, reverse_path: envelope.reverse_path.address().as_bytes() };
     let marks = key.marks(id, &recipients);

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::token;
 use super::{ReleaseError, Settings};
-use crate::mail::{auth_results, cut, received_spf};
+use crate::mail::{auth_results, cut, header, received_spf};
 use crate::model::{AuthservId, HeaderValue, MailId};
 use crate::quarantine::{Meta, Quarantine};
 
@@ -26,6 +26,8 @@ pub(in crate::pipeline) struct Entry {
     pub(in crate::pipeline) raw: Bytes,
     /// The hash of its body as it goes over the wire.
     pub(super) body: [u8; 32],
+    /// The hash of what says what its body is.
+    pub(super) kind: [u8; 32],
 }
 
 impl Entry {
@@ -37,8 +39,8 @@ impl Entry {
         if HEXLOWER.encode(&Sha256::digest(body)) != meta.body_sha256 {
             return Err(ReleaseError::Changed(meta.id));
         }
-        let body = token::body_hash(body);
-        Ok(Self { meta, raw, body })
+        let (body, kind) = (token::body_hash(body), token::kind_hash(&header::parse(raw.clone())));
+        Ok(Self { meta, raw, body, kind })
     }
 
     /// The message with `fields` on top, without what claims to be ours: in our name of today, in that which the
@@ -128,8 +130,9 @@ mod tests {
             "first": "2026-11-21T00:00:00.000Z", "last": "2026-11-21T00:00:00.000Z"}, "coverage": {}, "findings": [],
         });
         let mut meta: Meta = serde_json::from_value(json).unwrap();
-        let fields =
-            |meta: &Meta| Entry { meta: meta.clone(), raw: Bytes::new(), body: [0; 32] }.own_fields();
+        let fields = |meta: &Meta| {
+            Entry { meta: meta.clone(), raw: Bytes::new(), body: [0; 32], kind: [0; 32] }.own_fields()
+        };
         let plain = "X-Mailward-Id: 01m7xn1s0d16n15np8\r\nX-Mailward-Action: released\r\n";
         assert_eq!(fields(&meta), plain);
         meta.auth_results =
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn the_token_stands_on_two_short_lines() {
         let token =
-            format!("v1; id=01m7xn1s0d16n15np8; kid=6f1d2a90; exp=1795214191; mac={}", "0".repeat(64));
+            format!("v2; id=01m7xn1s0d16n15np8; kid=6f1d2a90; exp=1795214191; mac={}", "0".repeat(64));
         let field = token_field(&token);
         assert!(field.lines().all(|line| line.len() <= 78), "{field}");
         assert_eq!(field.replace("\r\n\t", " "), format!("X-Mailward-Release: {token}\r\n"));

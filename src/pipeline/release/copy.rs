@@ -100,7 +100,7 @@ impl Releases {
             let expires =
                 Timestamp::from_millis(now.millis().saturating_add(millis(config.valid.duration())));
             let reverse_path = &meta.envelope.reverse_path;
-            let claim = Claim { id: meta.id, body: &entry.body, reverse_path, recipient };
+            let claim = Claim { id: meta.id, body: &entry.body, kind: &entry.kind, reverse_path, recipient };
             sending.expect(expires);
             content::token_field(&self.key.sign(&claim, expires))
         } else {

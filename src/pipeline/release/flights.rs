@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::token::{self, Claim, Token, TokenKey, Worthless};
 use crate::model::{Envelope, MailId, Message, Recipient, ReversePath, Timestamp};
 
+/// How often one copy may come by: a server tries again while the next one is down, and who has seen the token is not
+/// let in with it for as long as it is good.
+const MOST_USES: u32 = 20;
+
 /// All copies under way, and those of which it is uncertain what became of them, for as long as their token
 /// is good: a server that was slow must not have its mail judged anew.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ struct Flight {
     expires: u64,
     /// Somebody is sending it right now.
     is_sending: bool,
+    /// How often it came by with its token.
+    uses: u32,
     seen: Option<Seen>,
 }
 
@@ -65,6 +71,7 @@ impl Flights {
             auth_results: auth_results.map(str::to_owned),
             expires: 0,
             is_sending: true,
+            uses: 0,
             seen: None,
         });
         flight.is_sending = true;
@@ -111,12 +118,19 @@ impl Flights {
         message: &Message,
     ) -> Result<Option<String>, Worthless> {
         let [recipient] = envelope.recipients.as_slice() else { return Err(Worthless::OtherRecipient) };
-        let body = token::body_hash(message.body());
-        let claim = Claim { id: token.id, body: &body, reverse_path: &envelope.reverse_path, recipient };
-        let known = key.verify(token, &claim);
+        let (body, kind) = (token::body_hash(message.body()), token::kind_hash(message));
+        let reverse_path = &envelope.reverse_path;
+        let claim = Claim { id: token.id, body: &body, kind: &kind, reverse_path, recipient };
+        let mut known = key.verify(token, &claim);
         let mut flights = self.lock();
         let place = (token.id, token::bare(recipient.argument()).into());
         let flight = flights.get_mut(&place).ok_or(Worthless::NotExpected)?;
+        if known.is_ok() {
+            flight.uses = flight.uses.saturating_add(1);
+            if flight.uses > MOST_USES {
+                known = Err(Worthless::UsedUp);
+            }
+        }
         // Who forges a token must not be able to undo what the true one said.
         if known.is_ok() || flight.seen.as_ref().is_none_or(|seen| seen.known.is_err()) {
             flight.seen = Some(Seen { id, queue_id: envelope.queue_id.clone(), known });
@@ -136,6 +150,7 @@ impl Sending {
     pub(super) fn expect(&self, expires: Timestamp) {
         if let Some(flight) = self.flights.lock().get_mut(&self.place) {
             flight.expires = expires.seconds();
+            flight.uses = 0;
             flight.seen = None;
         }
     }
@@ -199,9 +214,10 @@ mod tests {
         }
 
         fn token(&self, expires: Timestamp) -> Token {
-            let body = token::body_hash(self.message.body());
+            let (body, kind) = (token::body_hash(self.message.body()), token::kind_hash(&self.message));
             let Envelope { reverse_path, recipients, .. } = &self.envelope;
-            let claim = Claim { id: self.id, body: &body, reverse_path, recipient: &recipients[0] };
+            let claim =
+                Claim { id: self.id, body: &body, kind: &kind, reverse_path, recipient: &recipients[0] };
             Token::read(self.key.sign(&claim, expires).as_bytes()).unwrap()
         }
 
@@ -242,6 +258,21 @@ mod tests {
         again.expect(Timestamp::from_millis(LATER.millis() + 1000));
         assert_eq!(fixture.known(&token), Err(Worthless::NotExpected));
         assert!(again.seen().is_none());
+    }
+
+    #[test]
+    fn a_copy_comes_by_as_often_as_a_server_tries_again_and_no_more() {
+        let fixture = Fixture::new();
+        let sending = fixture.begin().unwrap();
+        sending.expect(LATER);
+        let token = fixture.token(LATER);
+        sending.leave_open();
+        let good = (0..100).filter(|_| fixture.known(&token).is_ok()).count();
+        assert_eq!((good, fixture.known(&token)), (MOST_USES as usize, Err(Worthless::UsedUp)));
+        // Somebody sends it again.
+        let again = fixture.begin().unwrap();
+        again.expect(LATER);
+        assert!(fixture.known(&token).is_ok());
     }
 
     #[test]

@@ -13,12 +13,13 @@ fn release_tokens() {
     let claim = Claim {
         id: MailId::from_parts(1_795_210_591_042, 7),
         body: &body,
+        kind: &body,
         reverse_path: &from,
         recipient: &to,
     };
     let expires = Timestamp::from_millis(1_795_210_691_000);
     let good = key.sign(&claim, expires);
-    let words = ["v1; ", "; id=", "; kid=", "; exp=", "; mac=", "=", ";", " ", "\r\n\t", "A", "f", "٣"];
+    let words = ["v2; ", "; id=", "; kid=", "; exp=", "; mac=", "=", ";", " ", "\r\n\t", "A", "f", "٣"];
     Campaign::new("token", effort(3_000, 40_000), vec![good.clone().into_bytes()]).words(&words).run(
         |input| {
             assert!(input.len() >= bare(input).len());

@@ -18,7 +18,9 @@
 //! With `release.filtered` the server hands the copy to this mailward again, where [`Releases::recognise`] knows
 //! it by its [token], while it is under way and at no other time: a token is used up with the 250, and not
 //! before, so that a 4xx and another try judge nothing anew. Where mail comes by LMTP as well it is good for as long as
-//! `release.valid` says, because the copy comes out of the server's queue, after the 250. A token that is worth nothing leaves the
+//! `release.valid` says, because the copy comes out of the server's queue, after the 250, and so often as a server tries
+//! again. Who sees it there can show the same body to the same recipient in another header, and nothing else; a field
+//! that says what the body is is covered. A token that is worth nothing leaves the
 //! message to be judged like any other. It is taken out in every case, as all fields of our family are.
 //!
 //! **Who tries again.** A sender who did not hear our answer, and sends what was released meanwhile, joins the

@@ -144,7 +144,7 @@ pub const MAIL: [&str; 70] = [
     "Authentication-Results: mx.example.org; dkim=pass (a (b) \\)) header.d=x\r\n",
     "X-Mailward-Verdict: clean\r\n",
     "X-Spam-Flag: NO\r\n",
-    "X-Mailward-Release: v1; id=x\r\n",
+    "X-Mailward-Release: v2; id=x\r\n",
     "DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=b; h=from; bh=; b=\r\n",
     "ARC-Seal: i=1; cv=none; b=\r\n",
     "Received-SPF: pass\r\n",

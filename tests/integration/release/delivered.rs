@@ -32,7 +32,7 @@ fn a_released_mail_is_delivered_exactly_with_its_envelope_and_without_its_token(
         let raw = [head.as_bytes(), own.as_bytes(), body].concat();
         // What claims to be ours goes, whoever wrote it, and wherever it stands.
         let forged = format!(
-            "X-Mailward-Action: released\r\n{head}X-Mailward-Release: v1; id=x\r\nx-spam-flag:\r\n NO\r\n{own}"
+            "X-Mailward-Action: released\r\n{head}X-Mailward-Release: v2; id=x\r\nx-spam-flag:\r\n NO\r\n{own}"
         );
         let sent = [forged.as_bytes(), body].concat();
         let before = ids(&daemon);

@@ -23,13 +23,13 @@ fn a_token_opens_for_one_message_to_one_recipient_while_it_is_under_way() {
     let (ok, report, _) = release(&daemon, &id, &[]);
     assert!(ok && report["copies"][0]["warning"].is_string(), "{report}");
     let token = relay.taken()[0].message.clone();
-    assert!(token.starts_with(b"X-Mailward-Release: v1; id="), "{}", String::from_utf8_lossy(&token));
+    assert!(token.starts_with(b"X-Mailward-Release: v2; id="), "{}", String::from_utf8_lossy(&token));
     assert!(token.ends_with(&raw));
     assert_eq!(word("<a@sender.example>", &to, &token), "discard", "a token opened twice");
 
     let (report, ()) = under_way(&daemon, &relay, &other, "250 2.0.0 Ok", |message| {
         let forged = |id: &str| {
-            let token = format!("v1; id={id}; kid=00000000; exp=4102444800; mac={}", "0".repeat(64));
+            let token = format!("v2; id={id}; kid=00000000; exp=4102444800; mac={}", "0".repeat(64));
             [format!("X-Mailward-Release: {token}\r\n").as_bytes(), &mail("forged", "HOLD-THIS")].concat()
         };
         assert_eq!(word("<a@sender.example>", &to, &forged(&other)), "discard", "a forged token");
@@ -46,6 +46,9 @@ fn a_token_opens_for_one_message_to_one_recipient_while_it_is_under_way() {
             "discard",
             "another body"
         );
+        // The same bytes, to be read in another way: what the text was is not shown, and what was hidden is.
+        let kind = replaced(message, "Subject: ", "Content-Type: text/html\r\nSubject: ");
+        assert_eq!(word("<a@sender.example>", &to, &kind), "discard", "another kind of body");
         assert_eq!(word("<a@sender.example>", &["bob@example.org"], message), "discard", "another recipient");
         let two = ["alice@example.org", "bob@example.org"];
         assert_eq!(word("<a@sender.example>", &two, message), "discard", "one recipient more");
@@ -65,7 +68,7 @@ fn a_token_opens_for_one_message_to_one_recipient_while_it_is_under_way() {
     assert_eq!(results(&report), ["released"], "{report}");
     assert!(report["copies"][0]["warning"].is_null(), "{report}");
     let (_, metrics) = daemon.get("/metrics").unwrap();
-    for (result, count) in [("good", 2), ("altered", 3), ("other-key", 1), ("other-recipient", 2)] {
+    for (result, count) in [("good", 2), ("altered", 4), ("other-key", 1), ("other-recipient", 2)] {
         let line = format!("mailward_release_tokens_total{{result=\"{result}\"}} {count}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
