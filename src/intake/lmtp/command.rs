@@ -67,6 +67,18 @@ const NO_PARAMETERS: Fault = fault(501, "5.5.4 this command takes no parameters"
 /// The line was longer than [`MAX_LINE`].
 pub(super) const TOO_LONG: Fault = fault(500, "5.5.6 line too long");
 
+/// What is answered to a line that [`is_http`] tells of.
+pub(super) const HTTP: Fault =
+    Fault { code: 521, text: "5.5.1 this is HTTP, and LMTP and ESMTP are spoken here; closing", fatal: true };
+
+/// Whether a line that is no command is the first of a request of HTTP, or a field of its header. What a web page has a
+/// browser send to this port goes on with lines of the page's choice, which must not be taken for commands.
+pub(super) fn is_http(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let is_field = words.next().is_some_and(|first| first.ends_with(b":"));
+    is_field || words.next_back().is_some_and(|last| last.starts_with(b"HTTP/"))
+}
+
 /// Reads a line, its end included.
 ///
 /// # Errors

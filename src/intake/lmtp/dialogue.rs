@@ -183,6 +183,8 @@ impl Dialogue {
         }
         let step = match command::read(line) {
             Ok(command) => self.command(command, out),
+            // A browser cannot greet before its own lines are through.
+            Err(_) if self.greeted.is_none() && command::is_http(line) => self.fault(command::HTTP, out),
             Err(fault) => self.fault(fault, out),
         };
         (used, step)

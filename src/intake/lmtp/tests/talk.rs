@@ -116,6 +116,33 @@ async fn a_line_that_is_too_long_is_swallowed_and_too_many_errors_end_the_sessio
 }
 
 #[tokio::test]
+async fn a_web_page_cannot_have_a_browser_hand_in_mail() {
+    const MAIL: &str =
+        "LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<b@x>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n";
+    let rig = Rig::new().await;
+    let told = "521 5.5.1 this is HTTP, and LMTP and ESMTP are spoken here; closing\r\n";
+    for (head, before) in [
+        ("POST / HTTP/1.1\r\nHost: 127.0.0.1:8024\r\nContent-Length: 99\r\n\r\n".to_owned(), ""),
+        ("GET /a HTTP/1.0\n\n".to_owned(), ""),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+        // The page chooses what it asks for.
+        (
+            format!("POST /{} HTTP/1.1\r\nHost: 127.0.0.1:8024\r\n\r\n", "a".repeat(5000)),
+            "500 5.5.6 line too long\r\n",
+        ),
+    ] {
+        let mut client = rig.client().await;
+        client.send(&format!("{head}{MAIL}")).await;
+        assert_eq!(client.replies(1 + before.lines().count()).await, format!("{before}{told}"), "{head}");
+    }
+    assert!(rig.script.seen.lock().unwrap().is_empty() && rig.next.taken().is_empty());
+    // Who has greeted speaks the protocol, however badly.
+    let mut client = rig.client().await;
+    client.ask("LHLO mta\r\n", 1).await;
+    assert_eq!(client.ask("Subject: x\r\n", 1).await, "500 5.5.2 unknown command\r\n");
+}
+
+#[tokio::test]
 async fn content_comes_in_chunks_too() {
     let rig = Rig::new().await;
     let mut client = rig.client().await;
