@@ -16,12 +16,14 @@ pub(super) const DIRECTORIES: [&str; 4] = ["tmp", "new", "cur", "meta"];
 const GROUP_READS: u32 = 0o050;
 const ANYBODY: u32 = 0o007;
 const ANYBODY_WRITES: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// Makes what is missing and checks what is there. Returns the id of the group that may read.
 pub(super) fn prepare(config: &Config, notes: &mut Vec<String>) -> Result<Option<u32>, QuarantineError> {
     let gid = group(config)?;
     let root = &config.path;
     let device = directory(root, gid, notes)?.dev();
+    note_above(root, notes);
     for name in DIRECTORIES {
         let path = root.join(name);
         if directory(&path, gid, notes)?.dev() != device {
@@ -34,6 +36,19 @@ pub(super) fn prepare(config: &Config, notes: &mut Vec<String>) -> Result<Option
     }
     sync(root)?;
     Ok(gid)
+}
+
+/// Who may write to the directory above can put another in the quarantine's place; where the sticky bit is set, only its
+/// owner can. It is told and not refused: volumes of containers are like that.
+fn note_above(root: &Path, notes: &mut Vec<String>) {
+    let Some(above) = root.parent() else { return };
+    let is_open = |meta: Metadata| meta.mode() & (ANYBODY_WRITES | STICKY) == ANYBODY_WRITES;
+    if fs::metadata(above).is_ok_and(is_open) {
+        notes.push(format!(
+            "anybody may write to {}, and so put another directory in place of the quarantine; chmod o-w it",
+            above.display()
+        ));
+    }
 }
 
 /// Holds the quarantine for this process until the file is closed, which the kernel does also after

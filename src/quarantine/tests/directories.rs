@@ -53,6 +53,24 @@ fn a_senseless_configuration_is_refused() {
 }
 
 #[test]
+fn that_others_can_put_another_directory_in_its_place_is_noted() {
+    let mut fixture = Fixture::new();
+    let above = fixture.dir.path().join("above");
+    fs::create_dir(&above).unwrap();
+    fixture.config.path = above.join("quarantine");
+    for (mode, is_noted) in [(0o755, false), (0o1777, false), (0o777, true)] {
+        fs::set_permissions(&above, fs::Permissions::from_mode(mode)).unwrap();
+        let (quarantine, notes) = fixture.try_open().unwrap();
+        drop(quarantine);
+        let note = format!(
+            "anybody may write to {}, and so put another directory in place of the quarantine; chmod o-w it",
+            above.display()
+        );
+        assert_eq!(notes, if is_noted { vec![note] } else { Vec::new() }, "{mode:o}");
+    }
+}
+
+#[test]
 fn a_directory_that_anybody_may_write_is_refused_and_one_to_look_into_is_noted() {
     let fixture = Fixture::new();
     drop(fixture.open());
