@@ -123,7 +123,7 @@ impl Known {
         let mut state = self.lock();
         let news = state.version.as_ref() != Some(&version);
         if news {
-            tracing::info!(server = %self.server, version = %version, "clamd is there");
+            tracing::info!(server = %self.server, version = version.to_string(), "clamd is there");
         }
         state.version = Some(version);
         drop(state);
