@@ -128,6 +128,15 @@ impl Milter {
     }
 }
 
+/// As an MTA does it: what was pushed last, and that this is the end.
+impl Drop for Milter {
+    fn drop(&mut self) {
+        self.push(b'Q', &[]);
+        // The daemon may be gone.
+        drop(self.stream.get_mut().write_all(&self.out));
+    }
+}
+
 /// A payload as text, without the NUL at its end.
 fn text(payload: &[u8]) -> String {
     String::from_utf8_lossy(payload.strip_suffix(b"\0").unwrap_or(payload)).into_owned()
