@@ -100,6 +100,8 @@ impl Walk {
         if part.defects.contains(&Defect::MissingBoundary) && head.encoding != Encoding::Identity {
             self.note(NotInspected::Undecodable(index + 1));
         }
+        // Some of what stands in a text is in no charset.
+        let raw = content.clone();
         if kind == Kind::Leaf && part.media_type.starts_with("text/") && !part.is_file() {
             if charset::is_unreadable(&content, head.charset.as_deref()) {
                 self.note(NotInspected::Undecodable(index + 1));
@@ -116,7 +118,7 @@ impl Walk {
             part.content = content;
             self.parts.list.push(part);
             if kind == Kind::Leaf {
-                self.look_inside(index, depth);
+                self.look_inside(index, depth, &raw);
             }
         }
     }
@@ -139,11 +141,11 @@ impl Walk {
         !self.has_stopped
     }
 
-    /// Finds what lies in a leaf without being a part of its own.
-    fn look_inside(&mut self, index: usize, depth: u32) {
+    /// Finds what lies in a leaf without being a part of its own. `raw` is its content before a charset was undone.
+    fn look_inside(&mut self, index: usize, depth: u32, raw: &Bytes) {
         let Some(part) = self.parts.list.get(index) else { return };
         let content = part.content.clone();
-        let inside = inside::look(part, self.budget.parts_left(), self.left);
+        let inside = inside::look(part, raw, self.budget.parts_left(), self.left);
         let depth = depth.saturating_add(1);
         match inside {
             Inside::Nothing => {}
@@ -211,7 +213,7 @@ impl Walk {
         if is_container {
             self.encoded_message(&content, index, depth);
         } else {
-            self.look_inside(index, depth);
+            self.look_inside(index, depth, &content);
         }
     }
 

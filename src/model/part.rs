@@ -114,7 +114,7 @@ pub enum Defect {
     StrayDelimiter,
     /// A piece of a message that only the recipient puts together (RFC 2046 §5.2.2).
     Fragment,
-    /// It holds a file in a form that is not undone here: yEnc, BinHex.
+    /// It holds something that is not opened here: a file in a form that is not undone, or a piece of one.
     Unopened,
 }
 

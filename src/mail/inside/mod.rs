@@ -1,20 +1,23 @@
 //! What lies in a file or a text without being a part of its own by MIME.
 //!
 //! **Contract.** [`look`] takes a decoded leaf and says what programs find in it that open it: a mail that is attached
-//! under another type, files that stand in a text (uuencode), the texts and files of a `winmail.dat` (TNEF), what is
-//! signed together with its signature (S/MIME). It reads no further than that: what is found is looked into by whoever asked.
+//! under another type, files that stand in a text (uuencode, yEnc, BinHex), the texts and files of a `winmail.dat` (TNEF),
+//! what is signed together with its signature (S/MIME). It reads no further than
+//! that: what is found is looked into by whoever asked.
 //!
-//! Linear in the content. At most `most` files are given, and no more than `room` bytes are unpacked; content that
+//! Linear in the content and in what is unpacked. At most `most` files are given, and no more than `room` bytes are unpacked; content that
 //! needs no unpacking is a slice.
 //!
 //! **Failures.** What could not be read to its end is told by [`Files::is_broken`], what there is too much of by
 //! [`Files::is_cut`].
 
+mod binhex;
 mod cms;
 mod message;
 mod rtf;
 mod text;
 mod tnef;
+mod yenc;
 
 use bytes::Bytes;
 
@@ -40,7 +43,7 @@ pub(super) struct Files {
     pub(super) is_cut: bool,
     /// It is of a kind that is known, and could not be read to its end.
     pub(super) is_broken: bool,
-    /// There is a file in it in a form that is not undone.
+    /// There is something in it that is not opened: a file in a form that is not undone, or a piece of one.
     pub(super) is_unopened: bool,
 }
 
@@ -61,8 +64,8 @@ pub(super) struct File {
 /// The type of a file of which only the name is known.
 const FILE: &str = "application/octet-stream";
 
-/// Looks into a leaf.
-pub(super) fn look(part: &Part, most: usize, room: usize) -> Inside {
+/// Looks into a leaf. `raw` is its content before a charset was undone.
+pub(super) fn look(part: &Part, raw: &Bytes, most: usize, room: usize) -> Inside {
     if tnef::is_tnef(part) {
         return Inside::Files(tnef::read(&part.content, most, room));
     }
@@ -72,7 +75,7 @@ pub(super) fn look(part: &Part, most: usize, room: usize) -> Inside {
     if let Some(start) = message::start(part) {
         return Inside::Message { start };
     }
-    match text::read(part, most) {
+    match text::read(part, raw, most, room) {
         files if files.list.is_empty() && !files.is_unopened && !files.is_cut => Inside::Nothing,
         files => Inside::Files(files),
     }

@@ -1,4 +1,4 @@
-//! Files that stand in a text: uuencode, and what is told but not undone, yEnc and BinHex.
+//! Files that stand in a text: uuencode here, yEnc and BinHex in modules of their own.
 //!
 //! Uuencode was never a standard of mail. POSIX describes it (uuencode, "STDOUT"), in its own alphabet and in base64;
 //! mail programs of before MIME sent files so, and Outlook and Thunderbird still show them as attachments.
@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::{FILE, File, Files};
+use super::{FILE, File, Files, binhex, yenc};
 use crate::mail::head::names_of;
 use crate::mail::lines::{self, at};
 use crate::mail::transfer;
@@ -14,19 +14,32 @@ use crate::model::Part;
 use crate::model::file_name::extension;
 
 /// Endings of files that are nothing but an encoded one.
-const ENDINGS: [&str; 5] = ["uu", "uue", "enc", "hqx", "yenc"];
+const ENDINGS: [&str; 6] = ["uu", "uue", "enc", "hqx", "yenc", "ync"];
+/// The type of a file in BinHex (RFC 1741).
+const BINHEX: &str = "application/mac-binhex40";
 /// The longest line of data that is taken for one. 45 bytes make 61 characters; 63 bytes are the most there can be.
 const LONGEST_LINE: usize = 100;
 
-/// The files in a text, `most` at most. Nothing for what is neither text nor called after such an encoding.
-pub(super) fn read(part: &Part, most: usize) -> Files {
+/// The files in a text, `most` at most, unpacked to `room` bytes together. `raw` is the text before its charset was
+/// undone. Nothing for what is neither text nor called after such an encoding.
+pub(super) fn read(part: &Part, raw: &Bytes, most: usize, room: usize) -> Files {
     let content = &part.content;
-    let mut names = part.name.iter().chain(&part.other_names);
-    let is_read = part.media_type.starts_with("text/")
-        || content.starts_with(b"begin ")
-        || content.starts_with(b"begin-base64 ")
-        || names.any(|name| ENDINGS.contains(&&*extension(name)));
-    if is_read { find(content, most) } else { Files::default() }
+    let names = || part.name.iter().chain(&part.other_names).map(|name| extension(name));
+    let begins: [&[u8]; 3] = [b"begin ", b"begin-base64 ", b"=ybegin "];
+    let is_binhex = part.media_type == BINHEX || names().any(|ending| ending == "hqx");
+    let is_read = is_binhex
+        || part.media_type.starts_with("text/")
+        || begins.iter().any(|begin| content.starts_with(begin))
+        || names().any(|ending| ENDINGS.contains(&&*ending));
+    if !is_read {
+        return Files::default();
+    }
+    let mut files = find(content, most);
+    yenc::read(raw, most, &mut files);
+    binhex::read(content, most, room, &mut files);
+    // It says that it is one.
+    files.is_unopened |= is_binhex && files.list.is_empty() && !lines::is_blank(content);
+    files
 }
 
 /// How a file in a text is encoded.
@@ -37,7 +50,7 @@ enum Form {
 }
 
 fn find(content: &Bytes, most: usize) -> Files {
-    let mut files = Files { is_unopened: has_unopened(content), ..Files::default() };
+    let mut files = Files::default();
     let begin = memmem::Finder::new(b"\nbegin");
     let mut pos = 0_usize;
     let mut is_first = content.starts_with(b"begin");
@@ -69,7 +82,8 @@ fn find(content: &Bytes, most: usize) -> Files {
     }
 }
 
-fn named(name: &[u8], bytes: Vec<u8>) -> File {
+/// A file of which only the name is known.
+pub(super) fn named(name: &[u8], bytes: Vec<u8>) -> File {
     File {
         names: names_of([String::from_utf8_lossy(name).into_owned()]),
         media_type: FILE.to_owned(),
@@ -141,16 +155,6 @@ fn base64(content: &[u8], start: usize) -> Option<(Vec<u8>, bool, usize)> {
     (is_whole || !decoded.bytes.is_empty()).then_some((decoded.bytes, is_whole && !decoded.is_bad, pos))
 }
 
-/// Whether a file stands there in yEnc (yenc.org, 1.3) or BinHex (RFC 1741).
-fn has_unopened(content: &[u8]) -> bool {
-    let at_line = |mark: &[u8]| {
-        content.starts_with(mark)
-            || memmem::find_iter(content, mark).any(|at| content.get(at - 1) == Some(&b'\n'))
-    };
-    at_line(b"=ybegin ") && memmem::find(content, b" name=").is_some()
-        || at_line(b"(This file must be converted with BinHex")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -202,9 +206,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_undone_is_told() {
-        assert!(of("=ybegin line=128 size=3 name=a.exe\r\n\u{6d}\u{8b}\r\n=yend size=3\r\n").is_unopened);
-        assert!(of("x\n(This file must be converted with BinHex 4.0)\n\n:...:\n").is_unopened);
+    fn each_form_is_looked_for_in_texts_and_in_what_is_called_so() {
+        let uuencode: &[u8] = b"begin 644 a.exe\n#0V%T\n`\nend\n";
+        let yenc: &[u8] = b"=ybegin line=128 size=3 name=b.exe\n\x6d\x8b\x9e\n=yend size=3\n";
+        let all: Bytes =
+            [uuencode, yenc, b"(This file must be converted with BinHex 4.0)\n:no:\n"].concat().into();
+        for (media_type, name, expected) in [
+            ("text/plain", None, 2),
+            ("application/octet-stream", Some("a.ync"), 2),
+            ("application/mac-binhex40", None, 2),
+            ("application/octet-stream", Some("a.HQX"), 2),
+            ("application/octet-stream", None, 2),
+            ("application/octet-stream", Some("a.txt"), 2),
+        ] {
+            let part = Part {
+                media_type: media_type.to_owned(),
+                name: name.map(str::to_owned),
+                content: all.clone(),
+                ..Part::default()
+            };
+            let files = read(&part, &all, 100, 1000);
+            assert_eq!((files.list.len(), files.is_unopened), (expected, true), "{media_type} {name:?}");
+        }
+        let program = Part {
+            media_type: "image/png".to_owned(),
+            content: "x\nbegin 644 a\n#0V%T\n".into(),
+            ..Part::default()
+        };
+        assert_eq!(read(&program, &program.content, 100, 1000).list.len(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_called_binhex_and_is_none_is_told() {
+        let told = |content: &'static str| {
+            let part = Part { media_type: BINHEX.to_owned(), content: content.into(), ..Part::default() };
+            read(&part, &part.content, 100, 1000).is_unopened
+        };
+        assert!(told("no such thing"));
+        assert!(!told(" \n"));
     }
 
     #[test]

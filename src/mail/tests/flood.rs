@@ -197,6 +197,21 @@ fn a_million_files_in_a_text_and_a_winmail_of_nothing_but_attachments() {
 }
 
 #[test]
+fn a_file_in_binhex_that_unpacks_to_many_times_its_size_and_a_million_beginnings() {
+    let mark = "(This file must be converted with BinHex 4.0)\r\n\r\n";
+    // A name of one letter, a fork of 0x7fff_0000 bytes, and runs of 255: eight characters are three of them.
+    let (head, run) = (r#":!@%!!!!!!!!!!!!!!(rr!!!!!!!!!3*i"#, r#"N2q3rj$r"#);
+    let runs = format!("{mark}{head}{}:\r\n", run.repeat(500_000));
+    let parts = bounded(&parse("Subject: x\r\n\r\n", runs.into_bytes()), &Limits::default());
+    assert_eq!((parts.list.len(), parts.not_inspected), (2, vec![NotInspected::Undecodable(1)]));
+    for beginning in [mark.to_owned(), format!("{mark}:"), "=ybegin line=1 size=1 name=a\r\n".to_owned()] {
+        let parts =
+            bounded(&parse("Subject: x\r\n\r\n", beginning.repeat(300_000).into_bytes()), &Limits::default());
+        assert!(parts.list.len() <= 1000, "{beginning}");
+    }
+}
+
+#[test]
 fn rich_text_that_unpacks_to_many_times_its_size() {
     // Each reference of two bytes is seventeen of text. One to where writing goes on would be the end.
     let mut packed = Vec::new();

@@ -100,9 +100,35 @@ fn files_in_a_text_are_parts_below_it() {
 }
 
 #[test]
-fn a_file_in_yenc_is_told() {
-    let parts = walked("Subject: x\n\n=ybegin line=128 size=4 name=evil.exe\n\u{6f}\u{80}\n=yend size=4\n");
-    assert!(has(&parts, Defect::Unopened));
+fn a_file_in_yenc_comes_out_whatever_the_charset_of_its_text() {
+    let content = b"MZ\x90\0\x03\xff\xd6";
+    let data: Vec<u8> = content.iter().map(|byte| byte.wrapping_add(42)).collect();
+    let text = [b"hello\n=ybegin line=128 size=7 name=evil.exe\n", &data[..], b"\n=yend size=7\n"].concat();
+    for head in
+        ["", "Content-Type: text/plain; charset=utf-8\n", "Content-Type: text/plain; charset=iso-2022-jp\n"]
+    {
+        let head = format!("{head}Content-Transfer-Encoding: base64\n\n{}\n", base64(&text));
+        let parts = walked(&head);
+        assert_eq!(names(&parts)[1..], ["application/octet-stream evil.exe"], "{head}");
+        assert!(parts.list[1].content == content[..], "{head}");
+        assert!(!has(&parts, Defect::Unopened) && parts.not_inspected.is_empty());
+    }
+    let piece =
+        "=ybegin part=1 line=128 size=9 name=evil.exe\n=ypart begin=1 end=4\nwxyz\n=yend size=4 part=1\n";
+    let parts = walked(&format!("Subject: x\n\n{piece}"));
+    assert!(has(&parts, Defect::Unopened) && parts.list.len() == 2);
+}
+
+#[test]
+fn a_file_in_binhex_comes_out_with_the_name_within() {
+    let data = ":#@pQCQ9b,RCLF`\"849K8G(4iG!#3\"4!!N!6HmdecCd*[H#!LD'9XE'mL$3TeA`!\n!:\n";
+    let text = format!("(This file must be converted with BinHex 4.0)\n\n{data}");
+    for head in ["Subject: x", "Content-Type: application/mac-binhex40; name=picture.hqx"] {
+        let parts = walked(&format!("{head}\n\n{text}"));
+        assert_eq!(names(&parts)[1..], ["application/octet-stream offer.vbs"], "{head}");
+        assert!(holds(&parts, b"MsgBox \"hello\"\r\n") && !has(&parts, Defect::Unopened));
+    }
+    assert!(has(&walked("Content-Type: application/mac-binhex40\n\nno such thing\n"), Defect::Unopened));
 }
 
 fn attribute(level: u8, id: u32, data: &[u8]) -> Vec<u8> {
@@ -114,7 +140,7 @@ fn winmail(attributes: &[Vec<u8>]) -> Vec<u8> {
     [b"\x78\x9f\x3e\x22\x01\0", &attributes.concat()[..]].concat()
 }
 
-fn attached(name: &str, content: &[u8]) -> Vec<u8> {
+fn attached_file(name: &str, content: &[u8]) -> Vec<u8> {
     let name = [name.as_bytes(), b"\0"].concat();
     [
         attribute(2, 0x0006_9002, &[0; 14]),
@@ -126,11 +152,11 @@ fn attached(name: &str, content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_winmail_is_opened_and_what_is_in_it_too() {
-    let inner = winmail(&[attribute(1, 0x0002_800c, b"inner text\0"), attached("evil.exe", b"EVIL")]);
+    let inner = winmail(&[attribute(1, 0x0002_800c, b"inner text\0"), attached_file("evil.exe", b"EVIL")]);
     let outer = winmail(&[
         attribute(1, 0x0002_800c, b"see http://evil.test/a\0"),
-        attached("fwd.eml", INNER.as_bytes()),
-        attached("winmail.dat", &inner),
+        attached_file("fwd.eml", INNER.as_bytes()),
+        attached_file("winmail.dat", &inner),
     ]);
     for media_type in ["application/ms-tnef", "application/octet-stream"] {
         let parts = walked(&format!(
@@ -159,7 +185,7 @@ fn a_winmail_is_opened_and_what_is_in_it_too() {
 
 #[test]
 fn a_winmail_that_cannot_be_read_is_not_inspected() {
-    let whole = winmail(&[attached("evil.exe", b"EVIL")]);
+    let whole = winmail(&[attached_file("evil.exe", b"EVIL")]);
     for content in [&whole[..whole.len() - 4], b"no such thing"] {
         let parts = walked(&format!(
             "Content-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n{}\n",
@@ -258,7 +284,7 @@ fn files_within_files_end_at_the_limit_and_on_a_small_stack() {
     assert_eq!((parts.list.len(), parts.not_inspected), (101, vec![NotInspected::TooDeep]));
     let mut inner = winmail(&[attribute(1, 0x0002_800c, b"text\0")]);
     for _ in 0..110 {
-        inner = winmail(&[attached("winmail.dat", &inner)]);
+        inner = winmail(&[attached_file("winmail.dat", &inner)]);
     }
     let small = std::thread::Builder::new().stack_size(512 * 1024);
     let head = "Content-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n";

@@ -111,7 +111,7 @@ pub fn picture(text: &str) -> Vec<u8> {
 }
 
 /// Words of mail: fields, types, encodings, bounds, dangerous texts.
-pub const MAIL: [&str; 70] = [
+pub const MAIL: [&str; 72] = [
     "Content-Type: multipart/mixed; boundary=x\r\n",
     "Content-Type: multipart/alternative; boundary=\"\"\r\n",
     "Content-Type: message/rfc822\r\n",
@@ -133,6 +133,8 @@ pub const MAIL: [&str; 70] = [
     "--",
     "boundary=",
     "begin 644 a.txt\r\n",
+    "=ybegin line=128 size=9 name=a.exe\r\n",
+    "(This file must be converted with BinHex 4.0)\r\n:",
     "From: <a@b>, c <d@e>;\r\n",
     "From: x:;\r\n",
     "Subject: ",
