@@ -21,7 +21,7 @@ use crate::model::{Message, Part, Parts};
 /// attachment) becomes UTF-8. Files keep their bytes, so that hashes and signatures hold, also where they
 /// are declared as text. A nested message's own part holds its header; a container that lies too deep to
 /// be entered holds its raw bytes. What lies in a file or text without being a part of its own by MIME stands
-/// behind it, as parts below it: an attached mail, files in a text, the files of a `winmail.dat`.
+/// behind it, as parts below it: an attached mail, files in a text, the files of a `winmail.dat` or a `.msg`.
 #[must_use]
 pub fn walk(message: &Message, limits: &Limits) -> Parts {
     // No panic is known. Should a charset decoder have one, the message is not inspected rather than lost.

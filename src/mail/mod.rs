@@ -28,6 +28,7 @@ mod attachment;
 pub mod auth_results;
 pub mod banner;
 mod charset;
+pub mod compound;
 pub mod cut;
 mod encoded;
 mod head;

@@ -22,7 +22,7 @@ pub struct Part {
     /// Position in [`Parts::list`], counted from 0; people see `part N`, counted from 1.
     pub index: usize,
     /// The container, if any; or the file or text that it was found in: an attached mail, a `winmail.dat`,
-    /// a text with a file in it.
+    /// a text with a file in it, an Outlook message.
     pub parent: Option<usize>,
     /// 0 for the message's own part.
     pub depth: usize,

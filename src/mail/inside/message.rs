@@ -25,7 +25,7 @@ pub(super) fn start(part: &Part) -> Option<usize> {
 
 /// Where a message begins: behind a byte order mark and the number of bytes in front of Apple's mails. `None` if no
 /// field stands there.
-fn begin(content: &[u8]) -> Option<usize> {
+pub(super) fn begin(content: &[u8]) -> Option<usize> {
     let start = if content.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let (first, next) = lines::line(content, start);
     let text = at(content, &first).trim_ascii();

@@ -1,8 +1,8 @@
 //! What lies in a file or a text without being a part of its own by MIME.
 //!
 //! **Contract.** [`look`] takes a decoded leaf and says what programs find in it that open it: a mail that is attached
-//! under another type, files that stand in a text (uuencode, yEnc, BinHex), the texts and files of a `winmail.dat` (TNEF),
-//! what is signed together with its signature (S/MIME). It reads no further than
+//! under another type, files that stand in a text (uuencode, yEnc, BinHex), the texts and files of a `winmail.dat` (TNEF)
+//! and of a message of Outlook's (`.msg`), what is signed together with its signature (S/MIME). It reads no further than
 //! that: what is found is looked into by whoever asked.
 //!
 //! Linear in the content and in what is unpacked. At most `most` files are given, and no more than `room` bytes are unpacked; content that
@@ -14,6 +14,7 @@
 mod binhex;
 mod cms;
 mod message;
+mod outlook;
 mod rtf;
 mod text;
 mod tnef;
@@ -69,10 +70,16 @@ pub(super) fn look(part: &Part, raw: &Bytes, most: usize, room: usize) -> Inside
     if tnef::is_tnef(part) {
         return Inside::Files(tnef::read(&part.content, most, room));
     }
-    if cms::is_cms(part) {
-        return cms::read(part, room).map_or(Inside::Nothing, Inside::Files);
+    let is_cms = cms::is_cms(part);
+    if is_cms && let Some(files) = cms::read(part, room) {
+        return Inside::Files(files);
     }
-    if let Some(start) = message::start(part) {
+    if let Some(files) = outlook::read(part, most, room) {
+        return Inside::Files(files);
+    }
+    // Outlook saves what is signed beside its signature as it stood in the mail, under the name of S/MIME.
+    let signed = || message::begin(&part.content).filter(|_| is_cms);
+    if let Some(start) = message::start(part).or_else(signed) {
         return Inside::Message { start };
     }
     match text::read(part, raw, most, room) {

@@ -175,7 +175,7 @@ impl Reader {
 }
 
 /// Contents of one attachment: one is usual, and no program shows more than a few.
-const MOST_CONTENTS: usize = 4;
+pub(super) const MOST_CONTENTS: usize = 4;
 
 impl Attachment {
     fn property(&mut self, Property { id, kind, value }: &Property) {
@@ -200,7 +200,7 @@ impl Attachment {
 }
 
 /// A media type that is one. Containers stay files: there are no fields that say what is in them.
-fn usable_type(text: String) -> Option<String> {
+pub(super) fn usable_type(text: String) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
     let is_token =
         |t: &str| !t.is_empty() && t.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&c));
@@ -312,11 +312,11 @@ fn until_nul(data: Bytes) -> Bytes {
     data.slice(..end)
 }
 
-fn narrow(data: &Bytes) -> String {
+pub(super) fn narrow(data: &Bytes) -> String {
     charset::text(&until_nul(data.clone()), None)
 }
 
-fn wide(data: &[u8]) -> String {
+pub(super) fn wide(data: &[u8]) -> String {
     let text = charset::text(data, Some("utf-16le"));
     text.trim_end_matches('\0').to_owned()
 }

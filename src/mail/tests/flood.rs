@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::mail::compound::building::{file, storage, stream};
 use crate::mail::{Limits, attachments, header, walk};
-use crate::model::part::NotInspected;
+use crate::model::part::{Defect, NotInspected};
 use crate::model::{Message, Parts};
 
 /// Walks, and holds that it took neither time nor memory worth mentioning. The message itself is not
@@ -209,6 +210,32 @@ fn a_file_in_binhex_that_unpacks_to_many_times_its_size_and_a_million_beginnings
             bounded(&parse("Subject: x\r\n\r\n", beginning.repeat(300_000).into_bytes()), &Limits::default());
         assert!(parts.list.len() <= 1000, "{beginning}");
     }
+}
+
+#[test]
+fn a_message_of_outlook_whose_streams_are_all_the_same_large_one() {
+    let attachments = (0..3000).map(|_| {
+        let nodes = vec![stream("__substg1.0_37010102", b""), stream("__substg1.0_3707001F", b"a\0")];
+        storage("__attach_version1.0_#00000000", nodes)
+    });
+    let large = stream("large", &[7; 2 << 20]);
+    let mut all = vec![stream("__properties_version1.0", &[0; 32]), large];
+    all.extend(attachments);
+    let mut message = file(&all);
+    // Each content begins where the large one does, and is as long.
+    let name: Vec<u8> = "__substg1.0_37010102".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let places: Vec<usize> = memchr::memmem::find_iter(&message, &name).collect();
+    assert_eq!(places.len(), 3000);
+    for place in places {
+        message[place + 116..place + 120].copy_from_slice(&0_u32.to_le_bytes());
+        message[place + 120..place + 124].copy_from_slice(&(2_u32 << 20).to_le_bytes());
+    }
+    let encoded = data_encoding::BASE64.encode(&message).into_bytes();
+    let head = "Content-Type: application/vnd.ms-outlook\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    let parts = bounded(&parse(head, encoded), &Limits::default());
+    assert!(parts.list[0].defects.contains(&Defect::Unopened));
+    let taken: usize = parts.list.iter().skip(1).map(|part| part.content.len()).sum();
+    assert!(taken <= message.len(), "{taken}");
 }
 
 #[test]

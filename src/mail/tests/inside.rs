@@ -1,6 +1,7 @@
 //! What lies in files and texts without being a part by MIME: it has to be seen all the same, or be told.
 
 use super::{has, holds, outline, walked};
+use crate::mail::compound::building::{file, storage, stream};
 use crate::mail::links::{self, Place};
 use crate::mail::{Limits, attachments, header, walk};
 use crate::model::part::{Defect, External, NotInspected};
@@ -131,6 +132,44 @@ fn a_file_in_binhex_comes_out_with_the_name_within() {
     assert!(has(&walked("Content-Type: application/mac-binhex40\n\nno such thing\n"), Defect::Unopened));
 }
 
+#[test]
+fn a_message_of_outlook_is_opened_and_what_is_in_it_too() {
+    let attached = |name: &[u8], content: &[u8]| {
+        let name = stream("__substg1.0_3707001E", name);
+        let nodes =
+            vec![stream("__properties_version1.0", &[0; 8]), name, stream("__substg1.0_37010102", content)];
+        storage("__attach_version1.0_#00000000", nodes)
+    };
+    let inner = winmail(&[attached_file("evil.exe", b"EVIL")]);
+    let message = file(&[
+        stream("__properties_version1.0", &[0; 32]),
+        stream("__substg1.0_1000001E", b"see http://evil.test/a"),
+        attached(b"fwd.eml", INNER.as_bytes()),
+        storage("__recip_version1.0_#00000000", vec![]),
+        attached(b"winmail.dat", &inner),
+    ]);
+    let parts = walked(&format!(
+        "Content-Type: application/octet-stream; name=fwd.msg\nContent-Transfer-Encoding: base64\n\n{}\n",
+        base64(&message)
+    ));
+    let expected = [
+        "application/octet-stream fwd.msg",
+        "text/plain -",
+        "application/octet-stream fwd.eml",
+        "multipart/mixed -",
+        "text/plain -",
+        "application/octet-stream evil.exe",
+        "application/octet-stream winmail.dat",
+        "application/octet-stream evil.exe",
+    ];
+    assert_eq!(names(&parts), expected);
+    assert_eq!(parts.not_inspected, []);
+    assert!(!has(&parts, Defect::Unopened));
+    assert_eq!(paths(&parts).last().unwrap(), "fwd.msg/winmail.dat/evil.exe");
+    let links = links::find(&parts, "", &links::Limits::default());
+    assert!(links.list.iter().any(|found| found.link.as_str() == "http://evil.test/a"));
+}
+
 fn attribute(level: u8, id: u32, data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).unwrap().to_le_bytes();
     [&[level][..], &id.to_le_bytes(), &length, data, &[0, 0]].concat()
@@ -220,6 +259,16 @@ fn what_is_signed_together_with_its_signature_is_opened() {
         ]
     );
     assert_eq!((parts.not_inspected.len(), holds(&parts, b"EVIL")), (0, true));
+}
+
+#[test]
+fn what_is_called_smime_and_stands_there_as_it_was_in_the_mail_is_opened() {
+    let parts = walked(&format!(
+        "Content-Type: application/octet-stream; name=smime.p7m\nContent-Transfer-Encoding: base64\n\n{}\n",
+        base64(INNER)
+    ));
+    assert_eq!(names(&parts).last().unwrap(), "application/octet-stream evil.exe");
+    assert!(parts.list[0].is_mail && holds(&parts, b"EVIL"));
 }
 
 #[test]
