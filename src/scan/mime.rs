@@ -1,6 +1,6 @@
 //! What the MIME walk itself says about a message: parts that could not be read, and oddities.
 //!
-//! Where to find what: archives in which two programs see two things `archive`, what only its recipient can read `sealed`.
+//! Where to find what: archives in which two programs see two things `archive`, what is encrypted `sealed`.
 
 mod archive;
 mod sealed;
@@ -81,18 +81,23 @@ fn report(input: &ScanInput) -> Report {
     }));
     findings.extend(input.parts.list.iter().filter_map(external).take(MAX_DEFECTS));
     let archives = archive::look(&input.parts, MAX_DEFECTS);
-    findings.extend(
-        input.parts.list.iter().filter_map(|part| encrypted(part, &archives.encrypted)).take(MAX_DEFECTS),
-    );
+    let mut room = sealed::Room::default();
+    let sealed = |part| encrypted(part, &archives.encrypted, &mut room);
+    findings.extend(input.parts.list.iter().filter_map(sealed).take(MAX_DEFECTS));
     findings.extend(archives.findings);
-    let outcome = match input.parts.not_inspected.first() {
-        Some(why) => Outcome::failed(why.label(), mail::describe(why)),
-        None if archives.is_cut => {
-            let missing =
-                "there are more files in archives than are compared with what stands in front of them";
+    let missing = match (archives.is_cut, room.is_cut) {
+        (true, _) => {
+            Some("there are more files in archives than are compared with what stands in front of them")
+        }
+        (false, true) => Some("there are longer lists of files in 7z archives than are looked through"),
+        (false, false) => None,
+    };
+    let outcome = match (input.parts.not_inspected.first(), missing) {
+        (Some(why), _) => Outcome::failed(why.label(), mail::describe(why)),
+        (None, Some(missing)) => {
             Outcome::Partial { found: !findings.is_empty(), missing: missing.to_owned() }
         }
-        None => Outcome::of(&findings),
+        (None, None) => Outcome::of(&findings),
     };
     Report { findings, ..Report::new(outcome) }
 }
@@ -117,11 +122,11 @@ fn external(part: &Part) -> Option<Finding> {
     Some(Finding { location: Some(part.label()), ..finding })
 }
 
-/// A part that only its recipient can read; `archives` are those with an encrypted file in them, in order.
-fn encrypted(part: &Part, archives: &[usize]) -> Option<Finding> {
+/// A part that is encrypted; `archives` are zip archives with an encrypted file in them, in order.
+fn encrypted(part: &Part, archives: &[usize], room: &mut sealed::Room) -> Option<Finding> {
     let is_archive = archives.binary_search(&part.index).is_ok();
-    let kind = if is_archive { "a zip archive" } else { sealed::kind(part)? };
-    let text = format!("it is encrypted ({kind}): nobody but its recipient can look into it");
+    let kind = if is_archive { "a zip archive" } else { sealed::kind(part, room)? };
+    let text = format!("it is encrypted ({kind}), so that mailward cannot look into it");
     let finding = table::MIME_ENCRYPTED.finding(Scanner::Mime, text);
     Some(Finding { location: Some(part.label()), ..finding })
 }
@@ -148,7 +153,8 @@ fn defects(part: &Part) -> impl Iterator<Item = Finding> + '_ {
             ),
             Defect::Unopened => (
                 table::MIME_UNOPENED,
-                "there is a file in it in a form that is not opened (yEnc, BinHex, compressed S/MIME)",
+                "there is something in it that is not opened (a piece of yEnc, damaged BinHex, compressed S/MIME, an \
+                 Outlook message that cannot be read)",
             ),
         };
         Finding { location: Some(part.label()), ..row.finding(Scanner::Mime, text.to_owned()) }

@@ -58,6 +58,12 @@ use kind::Kind;
 use super::{charset, header, mime};
 use crate::model::{Part, Parts};
 
+/// Whether `bytes` are a PDF file that is encrypted. Some of these open without a password.
+#[must_use]
+pub fn is_encrypted_pdf(bytes: &[u8]) -> bool {
+    pdf::is_pdf(bytes) && pdf::is_encrypted(bytes)
+}
+
 /// Finds the links of a message. `subject` decoded (RFC 2047).
 #[must_use]
 pub fn find(parts: &Parts, subject: &str, limits: &Limits) -> Links {

@@ -40,6 +40,24 @@ pub(super) fn is_pdf(bytes: &[u8]) -> bool {
     memmem::find(bytes.get(..bytes.len().min(BEGIN)).unwrap_or_default(), b"%PDF-").is_some()
 }
 
+/// Whether a file says that it is encrypted (§7.6.1): its trailer names a dictionary for that, or what stands in place
+/// of one, the dictionary of a stream of references. Neither is packed.
+pub(super) fn is_encrypted(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some((name, behind)) = next_name(bytes, at) {
+        at = behind;
+        if name == b"Encrypt" && is_key(bytes, at) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether what stands behind `/Encrypt` at `at` says how a file is encrypted.
+fn is_key(bytes: &[u8], at: usize) -> bool {
+    matches!(value(bytes, at), Value::Reference(_)) || is_dictionary(bytes, at)
+}
+
 /// What a string is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
@@ -87,10 +105,7 @@ impl Reader {
                         self.objects(bytes, head, name == b"ObjStm", into);
                     }
                 }
-                b"Encrypt" => {
-                    self.is_encrypted |=
-                        matches!(value(bytes, at), Value::Reference(_)) || is_dictionary(bytes, at);
-                }
+                b"Encrypt" => self.is_encrypted |= is_key(bytes, at),
                 name => at = self.named(bytes, name, at, into),
             }
         }
