@@ -258,7 +258,7 @@ fn no_file_that_a_setting_names_holds_up_who_checks_it() {
             "{settings}: {code:?} {err}"
         );
     }
-    for (config, why) in [("/proc/kmsg".into(), kernels), (fifo.clone(), "it is no regular file")] {
+    for (config, why) in [("/proc/kmsg".into(), kernels), (fifo, "it is no regular file")] {
         let (code, err) = ends(mailward().args(["serve", "--config"]).arg(&config));
         assert_eq!(code, Some(78), "{err}");
         assert!(err.starts_with(&format!("error: the configuration cannot be read: {why}\n")), "{err}");
