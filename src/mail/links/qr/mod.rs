@@ -108,7 +108,12 @@ pub(super) fn read(picture: &Waiting, after: usize, effort: &mut Effort, into: &
 fn looked(bytes: &[u8], size: Size, effort: &mut Effort, into: &mut Collector<'_>) -> Result<(), TooMuch> {
     effort.take(decode::cost(bytes, size))?;
     let bounds = Bounds { longest: LONGEST, memory: into.limits.image_pixels.saturating_mul(12) };
-    let Some(Pixels { picture, is_whole }) = decode::pixels(bytes, size.format, bounds, effort.stop()) else {
+    let pixels = decode::pixels(bytes, size.format, bounds, effort.stop());
+    if effort.stop().is_set() {
+        // Not the picture's fault that it was decoded in part; that nobody waits any more is told once for all.
+        return Ok(());
+    }
+    let Some(Pixels { picture, is_whole }) = pixels else {
         into.skip(Skipped::PictureUnreadable);
         return Ok(());
     };
