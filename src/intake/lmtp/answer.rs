@@ -290,14 +290,14 @@ impl Handover<'_> {
                 continue;
             }
             let to = judge.shown(recipient.address());
-            let said = judge.shown_text(&outcome.to_string());
+            let error = judge.shown_text(&outcome.to_string());
             if is_copy {
-                tracing::error!(%id, queue_id, %server, to, "a copy that a rule wants is lost: {said}");
+                tracing::error!(%id, queue_id, %server, to, error, "a copy that a rule wants is lost");
                 continue;
             }
             failed += 1;
             if failed <= NAMED {
-                tracing::warn!(%id, queue_id, %server, to, "judged, and not taken by the next server: {said}");
+                tracing::warn!(%id, queue_id, %server, to, error, "judged, and not taken by the next server");
             }
         }
         if failed > NAMED {
